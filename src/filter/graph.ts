@@ -1,0 +1,28 @@
+/**
+ * The decision graph of a filter: WinDivert's own form, a list of tests with a
+ * success and a failure label each. Labels only point forward.
+ *
+ * @module
+ */
+
+/** Comparison operators in the order of their object codes (0..5). */
+export const OPERATORS = ['=', '!=', '<', '<=', '>', '>='] as const;
+export type Operator = (typeof OPERATORS)[number];
+
+/** Where a test leads: the index of a later test, or the end. */
+export type Label = number | 'accept' | 'reject';
+
+/** One comparison of a field with a constant. */
+export interface FilterTest {
+  /** Field id, 0..85, index into `FIELDS`. */
+  readonly field: number;
+  readonly operator: Operator;
+  /** The constant has a minus sign; `value` is its magnitude. */
+  readonly negative: boolean;
+  /** Magnitude as four 32-bit words, least significant first. */
+  readonly value: readonly [number, number, number, number];
+  /** `packet[]` and `Payload[]` fields: byte index, negative counts from the end. Otherwise 0. */
+  readonly index: number;
+  readonly success: Label;
+  readonly failure: Label;
+}

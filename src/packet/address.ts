@@ -1,0 +1,94 @@
+/**
+ * What `WINDIVERT_ADDRESS` holds: where a packet or event was seen, and its state.
+ *
+ * @module
+ */
+
+/** The five layers, in the order of `WINDIVERT_LAYER` (0..4). */
+export const LAYERS = ['network', 'forward', 'flow', 'socket', 'reflect'] as const;
+export type Layer = (typeof LAYERS)[number];
+
+/** The ten events, in the order of `WINDIVERT_EVENT` (0..9). */
+export const EVENTS = [
+  'packet',
+  'established',
+  'deleted',
+  'bind',
+  'connect',
+  'listen',
+  'accept',
+  'close',
+  'open',
+  'close',
+] as const;
+export type EventName = (typeof EVENTS)[number];
+
+/** A 64-bit value: bigint, safe number, or decimal string (may be negative). */
+export type Wide = bigint | number | string;
+
+/** An IP address: text, or four 32-bit words, least significant first (IPv4 as `[v4, 0xffff, 0, 0]`). */
+export type AddressValue = string | readonly [number, number, number, number] | readonly number[];
+
+/** What the receiver of a network or forward packet is told about it. */
+export interface Address {
+  /** Nanoseconds on the monotonic clock. */
+  timestamp: bigint;
+  layer: Layer;
+  event: EventName;
+  sniffed: boolean;
+  outbound: boolean;
+  loopback: boolean;
+  impostor: boolean;
+  ipv6: boolean;
+  /** The IPv4 header checksum is valid. Cleared: computed on send. */
+  ipChecksum: boolean;
+  /** The TCP checksum is valid. Cleared: computed on send. */
+  tcpChecksum: boolean;
+  /** The UDP checksum is valid. Cleared: computed on send. */
+  udpChecksum: boolean;
+  interfaceIndex: number;
+  subInterfaceIndex: number;
+}
+
+/** A partial address as callers write it. Absent keys are 0 or false. */
+export interface AddressInit {
+  timestamp?: Wide;
+  /** Name or number 0..4. Absent: the layer of the filter or handle it is used with. */
+  layer?: Layer | number;
+  /** Name or number 0..9. */
+  event?: EventName | number;
+  sniffed?: boolean | number;
+  outbound?: boolean | number;
+  loopback?: boolean | number;
+  impostor?: boolean | number;
+  ipv6?: boolean | number;
+  ipChecksum?: boolean | number;
+  tcpChecksum?: boolean | number;
+  udpChecksum?: boolean | number;
+  interfaceIndex?: number;
+  subInterfaceIndex?: number;
+  /** The same field as `interfaceIndex`. */
+  ifIdx?: number;
+  /** The same field as `subInterfaceIndex`. */
+  subIfIdx?: number;
+  endpointId?: Wide;
+  parentEndpointId?: Wide;
+  processId?: number;
+  localAddr?: AddressValue;
+  remoteAddr?: AddressValue;
+  /** The same field as `localAddr`. */
+  localAddress?: AddressValue;
+  /** The same field as `remoteAddr`. */
+  remoteAddress?: AddressValue;
+  localPort?: number;
+  remotePort?: number;
+  protocol?: number;
+  /** Reflect: when the handle was opened. */
+  openTimestamp?: Wide;
+  /** Reflect: layer of the handle. */
+  handleLayer?: Layer | number;
+  /** Reflect: flags of the handle. */
+  flags?: Wide;
+  /** Reflect: priority of the handle. */
+  priority?: number;
+}
