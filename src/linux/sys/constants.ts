@@ -1,0 +1,75 @@
+/**
+ * Linux numbers of the calls in `libc.ts`, spelled as in the headers that define them.
+ *
+ * @module
+ */
+
+/** errno values (asm-generic/errno*.h). */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ENOSPC: 28,
+  E2BIG: 7,
+  EMSGSIZE: 90,
+  EPROTONOSUPPORT: 93,
+  EOPNOTSUPP: 95,
+  EAFNOSUPPORT: 97,
+  ENOBUFS: 105,
+} as const;
+
+/** Address families and socket types (bits/socket.h). */
+export const SOCKET = {
+  AF_INET: 2,
+  AF_INET6: 10,
+  AF_NETLINK: 16,
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
+  SOCK_NONBLOCK: 0o4000,
+  SOCK_CLOEXEC: 0o2000000,
+} as const;
+
+/** Socket options (asm-generic/socket.h, linux/netlink.h). */
+export const OPTION = {
+  SOL_SOCKET: 1,
+  SO_SNDBUF: 7,
+  SO_RCVBUF: 8,
+  SO_RCVTIMEO: 20,
+  SO_SNDBUFFORCE: 32,
+  SO_RCVBUFFORCE: 33,
+  SO_MARK: 36,
+  SOL_IP: 0,
+  IP_HDRINCL: 3,
+  SOL_NETLINK: 270,
+  NETLINK_ADD_MEMBERSHIP: 1,
+  NETLINK_NO_ENOBUFS: 5,
+  NETLINK_CAP_ACK: 10,
+  NETLINK_EXT_ACK: 11,
+} as const;
+
+/** Message flags (bits/socket.h). */
+export const MSG = {
+  MSG_TRUNC: 0x20,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+} as const;
+
+/** Protocol numbers of netlink (linux/netlink.h). */
+export const NETLINK = {
+  NETLINK_ROUTE: 0,
+  NETLINK_NETFILTER: 12,
+} as const;
+
+/** Namespace type of setns(2) (linux/sched.h). */
+export const CLONE_NEWNET = 0x40000000;
+
+/** Number of bpf(2) (asm/unistd.h) on this machine. */
+export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;

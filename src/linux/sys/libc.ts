@@ -1,0 +1,137 @@
+/**
+ * The system calls this package makes, through koffi: the only place where a wrong
+ * signature can hide. Buffers are passed by address; callers keep them alive.
+ *
+ * Calls return what libc returns (-1 on failure) so that hot paths can test the result
+ * themselves; `check` and `lastErrno` turn a failure into an error.
+ *
+ * @module
+ */
+import { getSystemErrorMap } from 'node:util';
+import koffi from 'koffi';
+import { SystemError } from '../../errors.ts';
+
+/** Memory as libc takes it: a view (by address, `byteOffset` honoured) or a raw address. */
+export type Pointer = Uint8Array | bigint | null;
+
+const process = koffi.load(null);
+
+// `long` results come back as numbers: every length here is far below 2^53.
+export const libc = {
+  socket: process.func('socket', 'int', ['int', 'int', 'int']) as (
+    domain: number,
+    type: number,
+    protocol: number,
+  ) => number,
+  bind: process.func('bind', 'int', ['int', 'void *', 'uint32_t']) as (
+    fd: number,
+    address: Pointer,
+    length: number,
+  ) => number,
+  connect: process.func('connect', 'int', ['int', 'void *', 'uint32_t']) as (
+    fd: number,
+    address: Pointer,
+    length: number,
+  ) => number,
+  getsockname: process.func('getsockname', 'int', ['int', 'void *', 'void *']) as (
+    fd: number,
+    address: Pointer,
+    length: Pointer,
+  ) => number,
+  setsockopt: process.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32_t']) as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Pointer,
+    length: number,
+  ) => number,
+  getsockopt: process.func('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']) as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Pointer,
+    length: Pointer,
+  ) => number,
+  send: process.func('send', 'long', ['int', 'void *', 'size_t', 'int']) as (
+    fd: number,
+    bytes: Pointer,
+    length: number,
+    flags: number,
+  ) => number,
+  sendto: process.func('sendto', 'long', [
+    'int',
+    'void *',
+    'size_t',
+    'int',
+    'void *',
+    'uint32_t',
+  ]) as (
+    fd: number,
+    bytes: Pointer,
+    length: number,
+    flags: number,
+    address: Pointer,
+    addressLength: number,
+  ) => number,
+  sendmsg: process.func('sendmsg', 'long', ['int', 'void *', 'int']) as (
+    fd: number,
+    header: Pointer,
+    flags: number,
+  ) => number,
+  recv: process.func('recv', 'long', ['int', 'void *', 'size_t', 'int']) as (
+    fd: number,
+    bytes: Pointer,
+    length: number,
+    flags: number,
+  ) => number,
+  recvmmsg: process.func('recvmmsg', 'int', ['int', 'void *', 'uint', 'int', 'void *']) as (
+    fd: number,
+    headers: Pointer,
+    count: number,
+    flags: number,
+    timeout: Pointer,
+  ) => number,
+  poll: process.func('poll', 'int', ['void *', 'ulong', 'int']) as (
+    fds: Pointer,
+    count: number,
+    timeoutMs: number,
+  ) => number,
+  close: process.func('close', 'int', ['int']) as (fd: number) => number,
+  setns: process.func('setns', 'int', ['int', 'int']) as (fd: number, type: number) => number,
+  setrlimit: process.func('setrlimit', 'int', ['int', 'void *']) as (
+    resource: number,
+    limit: Pointer,
+  ) => number,
+  /** `syscall(2)` with the fixed prototype of bpf(2): number, command, attribute, size. */
+  bpf: process.func('syscall', 'long', ['long', 'long', 'void *', 'long']) as (
+    number: number,
+    command: number,
+    attribute: Pointer,
+    size: number,
+  ) => number,
+} as const;
+
+/** errno of the last failed call. Read it in the very next statement: anything else overwrites it. */
+export function lastErrno(): number {
+  return koffi.errno();
+}
+
+/** `EPERM: operation not permitted`, as Node words its own system errors. */
+export function errnoText(errno: number): string {
+  const entry = getSystemErrorMap().get(-errno);
+  return entry ? `${entry[0]}: ${entry[1]}` : `errno ${errno}`;
+}
+
+/**
+ * Passes a result through, or throws what errno says.
+ *
+ * @param result what a call of `libc` returned
+ * @param syscall name of the call, for the error
+ * @param operation what was being done, for the message, e.g. "open a netlink socket"
+ * @throws {@link SystemError} when the result is negative
+ */
+export function check(result: number, syscall: string, operation: string): number {
+  if (result >= 0) return result;
+  const errno = lastErrno();
+  throw new SystemError(syscall, errno, `Cannot ${operation}: ${errnoText(errno)}`);
+}
