@@ -44,7 +44,7 @@ export const LAYER_BIT = {
   flow: 4,
   socket: 8,
   reflect: 16,
-} as const satisfies Record<Layer, number>;
+} as const;
 
 const { network: N, forward: M, flow: F, socket: S, reflect: R } = LAYER_BIT;
 const PACKET = N | M;
