@@ -1,0 +1,119 @@
+/**
+ * The few nf_tables expressions a handle's rules are made of. In nft's own words a rule reads
+ * `meta oif lo; xt match bpf fd N; counter name "h1"; queue to 40000 bypass`.
+ *
+ * @module
+ */
+import { attribute, nested, string, uint16be, uint32be } from '../netlink/attribute.ts';
+import {
+  NFT_CMP,
+  NFT_META_OIF,
+  NFT_OBJECT_COUNTER,
+  NFT_QUEUE_FLAG_BYPASS,
+  NFT_REG,
+  NFTA_CMP,
+  NFTA_DATA,
+  NFTA_EXPR,
+  NFTA_IMMEDIATE,
+  NFTA_LIST_ELEM,
+  NFTA_MATCH,
+  NFTA_META,
+  NFTA_OBJREF,
+  NFTA_QUEUE,
+  NFTA_TARGET,
+  NFTA_VERDICT_CODE,
+  XT_BPF_INFO_V1,
+  XT_NFQ_INFO_V3,
+} from './constants.ts';
+
+/** One expression of a rule, encoded as a list element. */
+export type Expression = Uint8Array;
+
+function expression(name: string, ...attributes: readonly Uint8Array[]): Expression {
+  return nested(
+    NFTA_LIST_ELEM,
+    string(NFTA_EXPR.NAME, name),
+    nested(NFTA_EXPR.DATA, ...attributes),
+  );
+}
+
+/**
+ * `meta oif INDEX` or `meta oif != INDEX`: the outgoing device, known at LOCAL_OUT once routed.
+ *
+ * @param interfaceIndex e.g. 1 for lo
+ */
+export function matchOutputInterface(interfaceIndex: number, equal: boolean): Expression[] {
+  const value = new Uint8Array(4);
+  // Registers hold the index in host byte order.
+  new DataView(value.buffer).setUint32(0, interfaceIndex, true);
+  return [
+    expression(
+      'meta',
+      uint32be(NFTA_META.DREG, NFT_REG.REG_1),
+      uint32be(NFTA_META.KEY, NFT_META_OIF),
+    ),
+    expression(
+      'cmp',
+      uint32be(NFTA_CMP.SREG, NFT_REG.REG_1),
+      uint32be(NFTA_CMP.OP, equal ? NFT_CMP.EQ : NFT_CMP.NEQ),
+      nested(NFTA_CMP.DATA, attribute(NFTA_DATA.VALUE, value)),
+    ),
+  ];
+}
+
+/** The packets a loaded socket-filter program returns non-zero for. The rule keeps the program alive. */
+export function matchProgram(programFd: number): Expression {
+  const info = new Uint8Array(XT_BPF_INFO_V1.BYTES);
+  const view = new DataView(info.buffer);
+  view.setUint16(XT_BPF_INFO_V1.MODE, XT_BPF_INFO_V1.MODE_FD_ELF, true);
+  view.setInt32(XT_BPF_INFO_V1.FD, programFd, true);
+  return expression(
+    'match',
+    string(NFTA_MATCH.NAME, 'bpf'),
+    uint32be(NFTA_MATCH.REV, XT_BPF_INFO_V1.REVISION),
+    attribute(NFTA_MATCH.INFO, info),
+  );
+}
+
+/** Counts into a named counter of the table, which survives the rule. */
+export function countInto(counter: string): Expression {
+  return expression(
+    'objref',
+    uint32be(NFTA_OBJREF.IMM_TYPE, NFT_OBJECT_COUNTER),
+    string(NFTA_OBJREF.IMM_NAME, counter),
+  );
+}
+
+/** `queue to NUMBER bypass`: a queue nobody listens on lets packets pass. Needs CONFIG_NFT_QUEUE. */
+export function queueNative(queueNumber: number): Expression {
+  return expression(
+    'queue',
+    uint16be(NFTA_QUEUE.NUM, queueNumber),
+    uint16be(NFTA_QUEUE.TOTAL, 1),
+    uint16be(NFTA_QUEUE.FLAGS, NFT_QUEUE_FLAG_BYPASS),
+  );
+}
+
+/** The same by the xtables target, for kernels without the native expression. */
+export function queueTarget(queueNumber: number): Expression {
+  const info = new Uint8Array(XT_NFQ_INFO_V3.BYTES);
+  const view = new DataView(info.buffer);
+  view.setUint16(XT_NFQ_INFO_V3.QUEUENUM, queueNumber, true);
+  view.setUint16(XT_NFQ_INFO_V3.QUEUES_TOTAL, 1, true);
+  view.setUint16(XT_NFQ_INFO_V3.FLAGS, XT_NFQ_INFO_V3.FLAG_BYPASS, true);
+  return expression(
+    'target',
+    string(NFTA_TARGET.NAME, 'NFQUEUE'),
+    uint32be(NFTA_TARGET.REV, XT_NFQ_INFO_V3.REVISION),
+    attribute(NFTA_TARGET.INFO, info),
+  );
+}
+
+/** Ends the packet's way through the hook with NF_DROP or NF_ACCEPT. */
+export function verdict(code: number): Expression {
+  return expression(
+    'immediate',
+    uint32be(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
+    nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, uint32be(NFTA_VERDICT_CODE, code))),
+  );
+}

@@ -1,0 +1,60 @@
+/**
+ * The kernel's list of NFQUEUE instances in a network namespace,
+ * `/proc/net/netfilter/nfnetlink_queue`, kept open so that it can be read from outside later.
+ *
+ * @module
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+
+const PATH = '/proc/thread-self/net/netfilter/nfnetlink_queue';
+
+/** One line of the file. */
+export interface QueueInstance {
+  number: number;
+  /** Packets that wait for a verdict, read or not. */
+  waiting: number;
+  /** Packets dropped because the queue had reached its maximum length. */
+  queueDropped: number;
+  /** Packets dropped because the receive buffer of the socket was full. */
+  userDropped: number;
+  /** Packets ever queued. */
+  sequence: number;
+}
+
+export class QueueList {
+  readonly #fd: number | null;
+
+  /** Opens the list of the namespace the thread is in. */
+  constructor() {
+    let fd: number | null = null;
+    try {
+      fd = openSync(PATH, 'r');
+    } catch {
+      // nfnetlink_queue is not loaded yet: there are no queues.
+    }
+    this.#fd = fd;
+  }
+
+  read(): QueueInstance[] {
+    if (this.#fd === null) return [];
+    const buffer = Buffer.alloc(65536);
+    let length = 0;
+    for (;;) {
+      const count = readSync(this.#fd, buffer, length, buffer.length - length, length);
+      if (count === 0) break;
+      length += count;
+    }
+    const lines = buffer.toString('latin1', 0, length).split('\n').filter(Boolean);
+    return lines.map((line) => {
+      const [number = 0, , waiting = 0, , , queueDropped = 0, userDropped = 0, sequence = 0] = line
+        .trim()
+        .split(/\s+/)
+        .map(Number);
+      return { number, waiting, queueDropped, userDropped, sequence };
+    });
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * The rules of all handles of this process in one network namespace: one table that the kernel
+ * deletes with the netlink socket that owns it, one base chain per handle and hook.
+ *
+ * Unregistering any netfilter hook makes the kernel drop every packet that waits in any NFQUEUE
+ * of the namespace. So a closing handle flushes its chains and leaves them for the next one; the
+ * table goes when the last handle is closed and no other queue exists, else with the process.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { NetlinkError, UnsupportedError } from '../../errors.ts';
+import { parseAttributes, readNumber, string, uint32be } from '../netlink/attribute.ts';
+import { NFGEN_HEADER_BYTES } from '../netlink/message.ts';
+import { NetlinkSocket, needsNetAdmin } from '../netlink/socket.ts';
+import { ERRNO } from '../sys/constants.ts';
+import { withNamespace } from '../sys/namespace.ts';
+import {
+  NFNL_SUBSYS_NFTABLES,
+  NFPROTO,
+  NFT_MSG,
+  NFT_OBJECT_COUNTER,
+  NFTA_COUNTER,
+  NFTA_OBJ,
+} from './constants.ts';
+import {
+  countInto,
+  type Expression,
+  matchProgram,
+  queueNative,
+  queueTarget,
+  verdict,
+} from './expression.ts';
+import { QueueList } from './queues.ts';
+import { Transaction } from './transaction.ts';
+
+/** What happens to packets a rule matches. */
+export type RuleAction = { kind: 'queue'; queueNumber: number } | { kind: 'verdict'; code: number };
+
+/** One rule: conditions, a program, an action. */
+export interface RuleSpec {
+  hook: number;
+  priority: number;
+  conditions: readonly Expression[];
+  programFd: number;
+  action: RuleAction;
+}
+
+/** How this kernel queues: nft's own expression, or the xtables target. */
+type QueueExpression = (queueNumber: number) => Expression;
+
+interface Chain {
+  name: string;
+  hook: number;
+  priority: number;
+  free: boolean;
+}
+
+/** Packets and bytes a handle's rules matched, as the kernel counted them. */
+export interface RuleCounters {
+  packets: number;
+  bytes: number;
+}
+
+export class Ruleset {
+  static readonly #open = new Map<string, Ruleset>();
+
+  readonly #key: string;
+  readonly #table = `netdivert-${process.pid}-${randomBytes(3).toString('hex')}`;
+  readonly #socket: NetlinkSocket;
+  readonly #queues: QueueList;
+  readonly #chains: Chain[] = [];
+  #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
+  #users = 0;
+  #names = 0;
+
+  /**
+   * The rule set of a namespace, made when there is none. Call `release` when done.
+   *
+   * @throws {@link UnsupportedError} without CAP_NET_ADMIN or on a kernel without owned tables
+   */
+  static acquire(namespace: string | undefined): Ruleset {
+    const { dev, ino } = statSync(namespace ?? '/proc/thread-self/ns/net');
+    const key = `${dev}:${ino}`;
+    const ruleset = Ruleset.#open.get(key) ?? new Ruleset(key, namespace);
+    ruleset.#users++;
+    Ruleset.#open.set(key, ruleset);
+    return ruleset;
+  }
+
+  private constructor(key: string, namespace: string | undefined) {
+    this.#key = key;
+    [this.#socket, this.#queues] = withNamespace(namespace, () => [
+      new NetlinkSocket(),
+      new QueueList(),
+    ]);
+    try {
+      new Transaction(this.#table)
+        .addOwnedTable()
+        .commit(this.#socket, 'create an nf_tables table');
+    } catch (error) {
+      this.#close();
+      throw explainTable(error);
+    }
+  }
+
+  /** Takes rules in, with a counter of their own, as one change. */
+  install(rules: readonly RuleSpec[]): RuleGroup {
+    const counter = `handle-${++this.#names}`;
+    const used = this.#takeChains(rules);
+    const fresh = [...new Set(used)].filter((chain) => !this.#chains.includes(chain));
+    try {
+      this.#commitRules('install the rules of a handle', rules, used, counter, (transaction) => {
+        for (const { name, hook, priority } of fresh) {
+          transaction.addChain(name, { number: hook, priority });
+        }
+        transaction.addCounter(counter);
+      });
+    } catch (error) {
+      for (const chain of used) chain.free = true;
+      throw error;
+    }
+    this.#chains.push(...fresh);
+    return new RuleGroup(this, counter, [...new Set(used)]);
+  }
+
+  /** @internal swaps a group's rules in one change: every packet meets the old or the new ones */
+  replace(group: RuleGroup, rules: readonly RuleSpec[]): void {
+    const used = rules.map((rule) => {
+      const chain = group.chains.find((c) => c.hook === rule.hook && c.priority === rule.priority);
+      if (!chain) throw new TypeError('A replaced rule stays on its hook.');
+      return chain;
+    });
+    this.#commitRules('change the rules of a handle', rules, used, group.counter, (transaction) => {
+      for (const chain of group.chains) transaction.flushChain(chain.name);
+    });
+  }
+
+  /** @internal */
+  remove(group: RuleGroup): void {
+    const transaction = new Transaction(this.#table);
+    for (const chain of group.chains) transaction.flushChain(chain.name);
+    transaction.deleteCounter(group.counter);
+    transaction.commit(this.#socket, 'remove the rules of a handle');
+    for (const chain of group.chains) chain.free = true;
+  }
+
+  /** @internal */
+  readCounter(name: string): RuleCounters {
+    const [answer] = this.#socket.query('read the counter of a handle', {
+      type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG.GETOBJ,
+      flags: 0,
+      family: NFPROTO.INET,
+      resource: 0,
+      attributes: [
+        string(NFTA_OBJ.TABLE, this.#table),
+        string(NFTA_OBJ.NAME, name),
+        uint32be(NFTA_OBJ.TYPE, NFT_OBJECT_COUNTER),
+      ],
+    });
+    const object = answer && parseAttributes(answer.subarray(NFGEN_HEADER_BYTES));
+    const data = parseAttributes(object?.get(NFTA_OBJ.DATA) ?? new Uint8Array());
+    return {
+      packets: readNumber(data.get(NFTA_COUNTER.PACKETS) ?? new Uint8Array()),
+      bytes: readNumber(data.get(NFTA_COUNTER.BYTES) ?? new Uint8Array()),
+    };
+  }
+
+  /** The last user takes the table away, unless that could cost somebody else packets. */
+  release(): void {
+    if (--this.#users > 0 || this.#queues.read().length > 0) return;
+    this.#close();
+  }
+
+  #close(): void {
+    Ruleset.#open.delete(this.#key);
+    this.#socket.close();
+    this.#queues.close();
+  }
+
+  /** A chain for each rule: rules of one handle on one hook share theirs, chains of closed handles are used again. */
+  #takeChains(rules: readonly RuleSpec[]): Chain[] {
+    const taken: Chain[] = [];
+    for (const { hook, priority } of rules) {
+      const same = (chain: Chain): boolean => chain.hook === hook && chain.priority === priority;
+      const chain = taken.find(same) ??
+        this.#chains.find((pooled) => pooled.free && same(pooled)) ?? {
+          name: `chain-${++this.#names}`,
+          hook,
+          priority,
+          free: false,
+        };
+      chain.free = false;
+      taken.push(chain);
+    }
+    return taken;
+  }
+
+  /** Commits with the kernel's way to queue, found out by trying; loads modules where needed. */
+  #commitRules(
+    operation: string,
+    rules: readonly RuleSpec[],
+    chains: readonly Chain[],
+    counter: string,
+    prepare: (transaction: Transaction) => void,
+  ): void {
+    let refused: unknown;
+    const attempts = this.#queueExpressions.flatMap((queue) => [
+      { queue, loadModules: false },
+      { queue, loadModules: true },
+    ]);
+    for (const { queue, loadModules } of attempts) {
+      if (loadModules) this.#loadModules(rules, queue);
+      const transaction = new Transaction(this.#table);
+      prepare(transaction);
+      rules.forEach((rule, index) => {
+        transaction.addRule(chains[index]?.name ?? '', ruleBody(rule, counter, queue));
+      });
+      try {
+        transaction.commit(this.#socket, operation);
+        if (rules.some(({ action }) => action.kind === 'queue')) this.#queueExpressions = [queue];
+        return;
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        refused = error;
+      }
+    }
+    throw new UnsupportedError(
+      'NFT_COMPAT, NETFILTER_XT_MATCH_BPF, NFT_QUEUE or NETFILTER_XT_TARGET_NFQUEUE',
+      'This kernel cannot run a filter program in an nf_tables rule or queue its packets.',
+      {
+        cause: refused,
+        hint: 'It needs the modules nft_compat, xt_bpf, nfnetlink_queue and nft_queue or xt_NFQUEUE: try `modprobe -a nft_compat xt_bpf nft_queue xt_NFQUEUE`.',
+      },
+    );
+  }
+
+  /**
+   * Family inet cannot load the xtables modules by itself (the kernel asks modprobe for
+   * "(null)t_bpf"); family ip can. A rule in a chain that no hook calls does it.
+   */
+  #loadModules(rules: readonly RuleSpec[], queueExpression: QueueExpression): void {
+    const [rule] = rules;
+    if (!rule) return;
+    const transaction = new Transaction(this.#table, NFPROTO.IPV4).addOwnedTable().addChain('load');
+    transaction.addRule('load', [matchProgram(rule.programFd)]);
+    if (rule.action.kind === 'queue') {
+      transaction.addRule('load', [queueExpression(rule.action.queueNumber)]);
+    }
+    try {
+      transaction.commit(this.#socket, 'load netfilter modules');
+      new Transaction(this.#table, NFPROTO.IPV4)
+        .deleteTable()
+        .commit(this.#socket, 'load netfilter modules');
+    } catch (error) {
+      // What could not be loaded shows when the rules are tried again.
+      if (!(error instanceof NetlinkError)) throw error;
+    }
+  }
+}
+
+/** The rules of one handle. */
+export class RuleGroup {
+  readonly #ruleset: Ruleset;
+  /** @internal */
+  readonly counter: string;
+  /** @internal */
+  readonly chains: readonly Chain[];
+  #installed = true;
+  #last: RuleCounters = { packets: 0, bytes: 0 };
+
+  constructor(ruleset: Ruleset, counter: string, chains: readonly Chain[]) {
+    this.#ruleset = ruleset;
+    this.counter = counter;
+    this.chains = chains;
+  }
+
+  /** Swaps the rules without a gap. */
+  replace(rules: readonly RuleSpec[]): void {
+    this.#ruleset.replace(this, rules);
+  }
+
+  /** What the rules matched so far; stays readable after `remove`. */
+  counters(): RuleCounters {
+    if (this.#installed) this.#last = this.#ruleset.readCounter(this.counter);
+    return this.#last;
+  }
+
+  /** Takes the rules out; nothing new is matched from here on. Idempotent. */
+  remove(): void {
+    if (!this.#installed) return;
+    this.counters();
+    this.#installed = false;
+    this.#ruleset.remove(this);
+  }
+}
+
+function ruleBody(rule: RuleSpec, counter: string, queue: QueueExpression): Expression[] {
+  const { conditions, programFd, action } = rule;
+  const end = action.kind === 'queue' ? queue(action.queueNumber) : verdict(action.code);
+  return [...conditions, matchProgram(programFd), countInto(counter), end];
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof NetlinkError && error.errno === ERRNO.ENOENT;
+}
+
+function explainTable(error: unknown): unknown {
+  if (!(error instanceof NetlinkError)) return error;
+  if (error.errno === ERRNO.EPERM) return needsNetAdmin(error);
+  if (error.errno === ERRNO.EINVAL || error.errno === ERRNO.EOPNOTSUPP) {
+    return new UnsupportedError(
+      'nf_tables owned tables',
+      'This kernel has no nf_tables tables that go with their owner (NFT_TABLE_F_OWNER).',
+      { since: '5.12', cause: error, hint: 'Use Linux 5.12 or later.' },
+    );
+  }
+  return error;
+}
