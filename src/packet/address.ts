@@ -92,3 +92,15 @@ export interface AddressInit {
   /** Reflect: priority of the handle. */
   priority?: number;
 }
+
+/** The flag bits of `WINDIVERT_ADDRESS`, in its order, shifted down to bit 0. */
+export const ADDRESS_FLAGS = {
+  SNIFFED: 0x01,
+  OUTBOUND: 0x02,
+  LOOPBACK: 0x04,
+  IMPOSTOR: 0x08,
+  IPV6: 0x10,
+  IP_CHECKSUM: 0x20,
+  TCP_CHECKSUM: 0x40,
+  UDP_CHECKSUM: 0x80,
+} as const;
