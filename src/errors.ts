@@ -147,3 +147,15 @@ export class UnsupportedError extends DivertError {
     this.since = options.since;
   }
 }
+
+/** A capture file is truncated, corrupt or of another kind. `code` is `'bad-capture'`. */
+export class CaptureError extends DivertError {
+  override readonly name: string = 'CaptureError';
+  /** Where in the file, in bytes from its start: the record or block that cannot be read. */
+  readonly offset: number;
+
+  constructor(offset: number, message: string, options: DivertErrorOptions = {}) {
+    super('bad-capture', `${message} (at byte ${offset})`, options);
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Numbers of the pcapng format that reader and writer share (draft-ietf-opsawg-pcapng).
+ *
+ * @module
+ * @internal
+ */
+
+export const BLOCK_TYPE = {
+  SECTION_HEADER: 0x0a0d0d0a,
+  INTERFACE_DESCRIPTION: 1,
+  /** Obsolete; old files have it. */
+  PACKET: 2,
+  SIMPLE_PACKET: 3,
+  ENHANCED_PACKET: 6,
+} as const;
+
+/** Type and length before the body. */
+export const BLOCK_HEADER_BYTES = 8;
+/** The length again, behind the body. */
+export const BLOCK_TRAILER_BYTES = 4;
+export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+
+export const SECTION_HEADER = {
+  BYTE_ORDER: 0,
+  VERSION_MAJOR: 4,
+  VERSION_MINOR: 6,
+  SECTION_LENGTH: 8,
+  OPTIONS: 16,
+} as const;
+
+export const INTERFACE_DESCRIPTION = { LINK_TYPE: 0, SNAP_LENGTH: 4, OPTIONS: 8 } as const;
+
+export const ENHANCED_PACKET = {
+  INTERFACE: 0,
+  TIMESTAMP_HIGH: 4,
+  TIMESTAMP_LOW: 8,
+  CAPTURED: 12,
+  ORIGINAL: 16,
+  DATA: 20,
+} as const;
+
+/** Has 16 bits of interface and 16 of drops where the enhanced one has 32 of interface. */
+export const OLD_PACKET_INTERFACE = 0;
+
+export const SIMPLE_PACKET = { ORIGINAL: 0, DATA: 4 } as const;
+
+export const OPTION = {
+  END: 0,
+  COMMENT: 1,
+  SHB_USER_APPLICATION: 4,
+  IF_NAME: 2,
+  IF_DESCRIPTION: 3,
+  IF_TIMESTAMP_RESOLUTION: 9,
+  IF_TIMESTAMP_OFFSET: 14,
+  EPB_FLAGS: 2,
+  EPB_PROCESS_THREAD: 8,
+} as const;
+
+export const OPTION_HEADER_BYTES = 4;
+
+/** Low bits of `epb_flags`. */
+export const PACKET_DIRECTION = { MASK: 3, INBOUND: 1, OUTBOUND: 2 } as const;
+
+/** Bodies, packet data and options are padded to 32 bits. */
+export function padded(length: number): number {
+  return (length + 3) & ~3;
+}
