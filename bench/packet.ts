@@ -1,0 +1,91 @@
+/**
+ * Nanoseconds per call of the packet helpers. Run compiled: node dist-bench, or through
+ * `npx vitest bench`-free plain Node >= 22.18: `node bench/packet.ts [--once]`.
+ *
+ * @module
+ */
+
+import { calcChecksums } from '../src/packet/checksum.ts';
+import { hashPacket, hashPacketWords } from '../src/packet/hash.ts';
+import { PacketScan, scanPacket } from '../src/packet/layout.ts';
+import { parsePacket } from '../src/packet/parse.ts';
+import { decrementTtl } from '../src/packet/ttl.ts';
+
+const once = process.argv.includes('--once');
+
+/** A TCP packet of `length` bytes with a valid header. */
+function tcpPacket(length: number): Uint8Array {
+  const bytes = Uint8Array.from({ length }, (_, index) => (index * 31) & 0xff);
+  bytes.set([
+    0x45,
+    0,
+    length >> 8,
+    length & 0xff,
+    0,
+    1,
+    0x40,
+    0,
+    64,
+    6,
+    0,
+    0,
+    10,
+    0,
+    0,
+    1,
+    10,
+    0,
+    0,
+    2,
+  ]);
+  bytes[32] = 0x50;
+  return bytes;
+}
+
+function measure(name: string, calls: number, body: (index: number) => void): void {
+  const count = once ? 10 : calls;
+  let best = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < (once ? 1 : 7); run++) {
+    const start = process.hrtime.bigint();
+    for (let index = 0; index < count; index++) body(index);
+    best = Math.min(best, Number(process.hrtime.bigint() - start) / count);
+  }
+  console.log(JSON.stringify({ bench: name, nanoseconds: Number(best.toFixed(1)) }));
+}
+
+const large = Array.from({ length: 64 }, () => tcpPacket(1500));
+const arena = new Uint8Array(64 * 2048);
+large.forEach((packet, index) => {
+  arena.set(packet, index * 2048);
+});
+const inArena = large.map((packet, index) =>
+  arena.subarray(index * 2048, index * 2048 + packet.length),
+);
+const scan = new PacketScan();
+const words = new Uint32Array(2);
+const pick = (packets: readonly Uint8Array[], index: number): Uint8Array =>
+  packets[index & 63] ?? arena;
+
+measure(
+  'scanPacket',
+  3_000_000,
+  (index) => void scanPacket(arena, (index & 63) * 2048, 1500, scan),
+);
+measure('parsePacket', 3_000_000, (index) => void parsePacket(pick(large, index)));
+measure('calcChecksums 1500, one packet again', 300_000, () => void calcChecksums(pick(large, 0)));
+measure(
+  'calcChecksums 1500, 64 packets',
+  300_000,
+  (index) => void calcChecksums(pick(large, index)),
+);
+measure(
+  'calcChecksums 1500, 64 in an arena',
+  300_000,
+  (index) => void calcChecksums(pick(inArena, index)),
+);
+measure('hashPacketWords', 1_000_000, () => {
+  scanPacket(arena, 0, 1500, scan);
+  hashPacketWords(arena, 0, scan, 1, 2, words);
+});
+measure('hashPacket', 1_000_000, (index) => void hashPacket(pick(large, index)));
+measure('decrementTtl', 3_000_000, (index) => void decrementTtl(pick(large, index)));
