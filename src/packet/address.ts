@@ -23,18 +23,6 @@ export const EVENTS = [
 ] as const;
 export type EventName = (typeof EVENTS)[number];
 
-/** The flag bits of `WINDIVERT_ADDRESS`, in their order there. */
-export const ADDRESS_FLAGS = {
-  SNIFFED: 1,
-  OUTBOUND: 2,
-  LOOPBACK: 4,
-  IMPOSTOR: 8,
-  IPV6: 16,
-  IP_CHECKSUM: 32,
-  TCP_CHECKSUM: 64,
-  UDP_CHECKSUM: 128,
-} as const;
-
 /** A 64-bit value: bigint, safe number, or decimal string (may be negative). */
 export type Wide = bigint | number | string;
 
