@@ -47,6 +47,17 @@ export const WIN32_ERRORS: Readonly<Partial<Record<DivertErrorCode, number>>> = 
   'service-does-not-exist': 1060,
   'host-unreachable': 1232,
   'driver-blocked': 1275,
+  // WinDivertOpen says ERROR_INVALID_PARAMETER for a filter that does not compile.
+  'out-of-memory': 87,
+  'too-deep': 87,
+  'too-long': 87,
+  'bad-token': 87,
+  'bad-token-for-layer': 87,
+  'unexpected-token': 87,
+  'index-out-of-bounds': 87,
+  'object-too-short': 87,
+  'bad-object': 87,
+  internal: 87,
 };
 
 export interface DivertErrorOptions {
@@ -71,6 +82,28 @@ export class DivertError extends Error {
     this.code = code;
     this.hint = options.hint;
     this.win32 = WIN32_ERRORS[code];
+  }
+}
+
+/** A filter does not compile. The message shows the place and what was expected there. */
+export class FilterError extends DivertError {
+  override readonly name: string = 'FilterError';
+  declare readonly code: FilterErrorCode;
+  /** 0-based offset in `source` of the first character to blame, `source.length` at its end. */
+  readonly position: number;
+  /** The filter as it was given. */
+  readonly source: string;
+
+  constructor(
+    code: FilterErrorCode,
+    message: string,
+    source: string,
+    position: number,
+    options: DivertErrorOptions = {},
+  ) {
+    super(code, message, options);
+    this.source = source;
+    this.position = position;
   }
 }
 

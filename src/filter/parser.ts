@@ -196,7 +196,7 @@ class Parser {
     const offset = Number(value) * (inBytes ? 1 : size);
     const outside = backward ? offset > MAX_INDEX || offset < size : offset > MAX_INDEX - size;
     if (outside) return this.fail('index-out-of-bounds', { kind: 'index' });
-    if (!this.is(']')) return this.fail('unexpected-token', expected('close'));
+    if (!this.is(']')) return this.fail('unexpected-token', expected('bracket-end'));
     this.at++;
     return backward ? -offset : offset;
   }

@@ -7,7 +7,15 @@
 import type { FilterErrorCode } from '../errors.ts';
 
 /** What a parser wanted to see where it stopped. */
-export type Expectation = 'test' | 'number' | 'end' | 'close' | 'index' | 'bracket' | 'colon';
+export type Expectation =
+  | 'test'
+  | 'number'
+  | 'end'
+  | 'close'
+  | 'index'
+  | 'bracket'
+  | 'bracket-end'
+  | 'colon';
 
 /** Why a filter was refused, more exactly than the code says. */
 export type ProblemReason =
@@ -22,7 +30,7 @@ export type ProblemReason =
   | { readonly kind: 'byte-suffix' }
   | { readonly kind: 'macro' }
   | { readonly kind: 'not-group' }
-  | { readonly kind: 'object'; readonly detail: string }
+  | { readonly kind: 'object'; readonly stoppedAt: number }
   | { readonly kind: 'expected'; readonly what: Expectation };
 
 /** One refusal: the exact code, the place and the reason. */

@@ -1,0 +1,42 @@
+/**
+ * A piece of the filter text with a mark under the place that is meant.
+ *
+ * @module
+ */
+
+/** Widest piece shown, in characters. */
+const MAX_WIDTH = 76;
+const INDENT = '  ';
+const ELLIPSIS = '…';
+/** Last code of the C0 control characters, and delete: shown as blanks so that columns agree. */
+const LAST_CONTROL = 0x1f;
+const DELETE = 0x7f;
+
+function printable(text: string): string {
+  let shown = '';
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    shown += code <= LAST_CONTROL || code === DELETE ? ' ' : text.charAt(at);
+  }
+  return shown;
+}
+
+/**
+ * Two lines: the text around a place, and carets under it.
+ *
+ * @param source the whole filter
+ * @param position offset of the first character to mark, at most `source.length`
+ * @param length how many characters to mark; one caret at least
+ */
+export function excerpt(source: string, position: number, length: number): string {
+  const cut = source.length > MAX_WIDTH;
+  const wanted = position - Math.floor(MAX_WIDTH / 2);
+  const from = cut ? Math.max(0, Math.min(wanted, source.length - MAX_WIDTH)) : 0;
+  const to = cut ? from + MAX_WIDTH : source.length;
+  const before = from > 0 ? ELLIPSIS : '';
+  const after = to < source.length ? ELLIPSIS : '';
+  const line = INDENT + before + printable(source.slice(from, to)) + after;
+  const column = INDENT.length + before.length + position - from;
+  const marks = Math.max(1, Math.min(length, to - position));
+  return `${line}\n${' '.repeat(column)}${'^'.repeat(marks)}`;
+}

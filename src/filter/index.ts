@@ -1,0 +1,21 @@
+/**
+ * WinDivert's filter language: compile, format and evaluate. Needs nothing of Node.
+ *
+ * @module
+ */
+
+export { DivertError, FilterError, type FilterErrorCode } from '../errors.ts';
+export { type AddressInit, LAYERS, type Layer } from '../packet/address.ts';
+export { type CompileOptions, compileFilter, type Dialect, formatFilter } from './compile.ts';
+export { evaluateFilter } from './evaluate.ts';
+export {
+  FIELD,
+  FIELDS,
+  type Field,
+  type FieldFormat,
+  type FieldHeader,
+  type FieldName,
+} from './fields.ts';
+export { Filter } from './filter.ts';
+export { type FilterTest, type Label, OPERATORS, type Operator } from './graph.ts';
+export type { FilterWarning, FilterWarningCode } from './warnings.ts';
