@@ -1,0 +1,43 @@
+import { DivertError, SystemError } from '../errors.ts';
+
+/** Exit codes, the same for every command. */
+export const EXIT = {
+  OK: 0,
+  RUNTIME: 1,
+  USAGE: 2,
+  PERMISSION: 7,
+  INTERRUPTED: 130,
+} as const;
+
+const FILTER_CODES: readonly string[] = [
+  'too-deep',
+  'too-long',
+  'bad-token',
+  'bad-token-for-layer',
+  'unexpected-token',
+  'index-out-of-bounds',
+  'object-too-short',
+  'bad-object',
+];
+
+/** errno of "operation not permitted" and "permission denied". */
+const PERMISSION_ERRNOS: readonly number[] = [1, 13];
+
+/** The command line asks for something that makes no sense. */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError';
+}
+
+/** The exit code an error leads to. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.USAGE;
+  if (error instanceof DivertError) {
+    if (FILTER_CODES.includes(error.code)) return EXIT.USAGE;
+    if (error.code === 'access-denied') return EXIT.PERMISSION;
+    if (error instanceof SystemError && PERMISSION_ERRNOS.includes(error.errno)) {
+      return EXIT.PERMISSION;
+    }
+  }
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'EACCES' || code === 'EPERM' ? EXIT.PERMISSION : EXIT.RUNTIME;
+}

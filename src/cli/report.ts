@@ -1,0 +1,34 @@
+import { exitCodeOf, UsageError } from './exit-code.ts';
+import { styleFor } from './output.ts';
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: 'There is no such file.',
+  EISDIR: 'This is a directory.',
+  EACCES: 'This user may not read it.',
+};
+
+/**
+ * Writes an error for people: what went wrong and what to do, no stack trace. With `DEBUG` set in the
+ * environment also where it came from.
+ *
+ * @returns the exit code
+ */
+export function reportError(error: unknown): number {
+  const style = styleFor(process.stderr);
+  process.stderr.write(`${style('red', 'netdivert:')} ${describe(error)}\n`);
+  if (error instanceof UsageError) process.stderr.write('Try netdivert --help.\n');
+  if (process.env.DEBUG && error instanceof Error) {
+    process.stderr.write(`\n${error.stack}\n`);
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+      process.stderr.write(`caused by ${cause.stack}\n`);
+    }
+  }
+  return exitCodeOf(error);
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  const hint = code === undefined ? undefined : HINTS[code];
+  return hint !== undefined && path !== undefined ? `cannot read ${path}\n${hint}` : error.message;
+}
