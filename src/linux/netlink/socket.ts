@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { close as closeFile } from 'node:fs';
 import { NetlinkError, UnsupportedError } from '../../errors.ts';
 import { ERRNO, MSG, NETLINK, OPTION, SOCKET } from '../sys/constants.ts';
 import { check, errnoText, lastErrno, libc } from '../sys/libc.ts';
@@ -113,11 +114,14 @@ export class NetlinkSocket {
     return answers;
   }
 
-  /** Idempotent. */
-  close(): void {
-    if (!this.#open) return;
+  /**
+   * Resolves when the kernel is done. What goes with the socket, a queue or a table, takes it
+   * some ten milliseconds, which the event loop does not wait for. Idempotent.
+   */
+  close(): Promise<void> {
+    if (!this.#open) return Promise.resolve();
     this.#open = false;
-    libc.close(this.fd);
+    return new Promise((resolve) => closeFile(this.fd, () => resolve()));
   }
 
   #send(operation: string, messages: readonly NetfilterMessage[]): number {

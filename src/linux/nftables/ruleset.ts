@@ -71,7 +71,8 @@ export class Ruleset {
   readonly #socket: NetlinkSocket;
   readonly #queues: QueueList;
   readonly #chains: Chain[] = [];
-  #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
+  /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
+  static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
   #users = 0;
   #names = 0;
 
@@ -100,40 +101,25 @@ export class Ruleset {
         .addOwnedTable()
         .commit(this.#socket, 'create an nf_tables table');
     } catch (error) {
-      this.#close();
+      void this.#close();
       throw explainTable(error);
     }
   }
 
   /** Takes rules in, with a counter of their own, as one change. */
   install(rules: readonly RuleSpec[]): RuleGroup {
-    const counter = `handle-${++this.#names}`;
-    const used = this.#takeChains(rules);
-    const fresh = [...new Set(used)].filter((chain) => !this.#chains.includes(chain));
-    try {
-      this.#commitRules('install the rules of a handle', rules, used, counter, (transaction) => {
-        for (const { name, hook, priority } of fresh) {
-          transaction.addChain(name, { number: hook, priority });
-        }
-        transaction.addCounter(counter);
-      });
-    } catch (error) {
-      for (const chain of used) chain.free = true;
-      throw error;
-    }
-    this.#chains.push(...fresh);
-    return new RuleGroup(this, counter, [...new Set(used)]);
+    const group = new RuleGroup(this, `handle-${++this.#names}`);
+    this.#change('install the rules of a handle', group, rules, (transaction) => {
+      transaction.addCounter(group.counter);
+    });
+    return group;
   }
 
   /** @internal swaps a group's rules in one change: every packet meets the old or the new ones */
   replace(group: RuleGroup, rules: readonly RuleSpec[]): void {
-    const used = rules.map((rule) => {
-      const chain = group.chains.find((c) => c.hook === rule.hook && c.priority === rule.priority);
-      if (!chain) throw new TypeError('A replaced rule stays on its hook.');
-      return chain;
-    });
-    this.#commitRules('change the rules of a handle', rules, used, group.counter, (transaction) => {
-      for (const chain of group.chains) transaction.flushChain(chain.name);
+    const { chains } = group;
+    this.#change('change the rules of a handle', group, rules, (transaction) => {
+      for (const chain of chains) transaction.flushChain(chain.name);
     });
   }
 
@@ -168,23 +154,50 @@ export class Ruleset {
   }
 
   /** The last user takes the table away, unless that could cost somebody else packets. */
-  release(): void {
-    if (--this.#users > 0 || this.#queues.read().length > 0) return;
-    this.#close();
+  async release(): Promise<void> {
+    if (--this.#users === 0 && this.#queues.read().length === 0) await this.#close();
   }
 
-  #close(): void {
+  #close(): Promise<void> {
     Ruleset.#open.delete(this.#key);
-    this.#socket.close();
     this.#queues.close();
+    return this.#socket.close();
   }
 
-  /** A chain for each rule: rules of one handle on one hook share theirs, chains of closed handles are used again. */
-  #takeChains(rules: readonly RuleSpec[]): Chain[] {
+  #change(
+    operation: string,
+    group: RuleGroup,
+    rules: readonly RuleSpec[],
+    prepare: (transaction: Transaction) => void,
+  ): void {
+    const used = this.#takeChains(rules, group.chains);
+    const all = new Set([...group.chains, ...used]);
+    const fresh = [...all].filter((chain) => !this.#chains.includes(chain));
+    try {
+      this.#commitRules(operation, rules, used, group.counter, (transaction) => {
+        for (const { name, hook, priority } of fresh) {
+          transaction.addChain(name, { number: hook, priority });
+        }
+        prepare(transaction);
+      });
+    } catch (error) {
+      for (const chain of all) chain.free = !group.chains.includes(chain);
+      throw error;
+    }
+    this.#chains.push(...fresh);
+    group.chains = [...all];
+  }
+
+  /**
+   * A chain for each rule: rules of one handle on one hook share theirs, chains of closed handles
+   * are used again.
+   */
+  #takeChains(rules: readonly RuleSpec[], own: readonly Chain[]): Chain[] {
     const taken: Chain[] = [];
     for (const { hook, priority } of rules) {
       const same = (chain: Chain): boolean => chain.hook === hook && chain.priority === priority;
       const chain = taken.find(same) ??
+        own.find(same) ??
         this.#chains.find((pooled) => pooled.free && same(pooled)) ?? {
           name: `chain-${++this.#names}`,
           hook,
@@ -206,7 +219,7 @@ export class Ruleset {
     prepare: (transaction: Transaction) => void,
   ): void {
     let refused: unknown;
-    const attempts = this.#queueExpressions.flatMap((queue) => [
+    const attempts = Ruleset.#queueExpressions.flatMap((queue) => [
       { queue, loadModules: false },
       { queue, loadModules: true },
     ]);
@@ -219,7 +232,8 @@ export class Ruleset {
       });
       try {
         transaction.commit(this.#socket, operation);
-        if (rules.some(({ action }) => action.kind === 'queue')) this.#queueExpressions = [queue];
+        if (rules.some(({ action }) => action.kind === 'queue'))
+          Ruleset.#queueExpressions = [queue];
         return;
       } catch (error) {
         if (!isNotFound(error)) throw error;
@@ -266,14 +280,13 @@ export class RuleGroup {
   /** @internal */
   readonly counter: string;
   /** @internal */
-  readonly chains: readonly Chain[];
+  chains: readonly Chain[] = [];
   #installed = true;
   #last: RuleCounters = { packets: 0, bytes: 0 };
 
-  constructor(ruleset: Ruleset, counter: string, chains: readonly Chain[]) {
+  constructor(ruleset: Ruleset, counter: string) {
     this.#ruleset = ruleset;
     this.counter = counter;
-    this.chains = chains;
   }
 
   /** Swaps the rules without a gap. */

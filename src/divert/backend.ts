@@ -1,0 +1,68 @@
+/**
+ * What a handle needs of a system that holds packets: the kernel, a capture file, or an
+ * imitation for tests.
+ *
+ * @module
+ */
+import type { Filter } from '../filter/index.ts';
+import type { Address } from '../packet/address.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { Slot } from './slot.ts';
+
+/** Where handles get their packets. */
+export interface Backend {
+  /** For messages, e.g. 'linux'. */
+  readonly name: string;
+  /** @internal */
+  openNetwork(filter: Filter, options: ResolvedOptions): NetworkChannel;
+}
+
+/** What a channel tells its handle. Neither may throw. */
+export interface ChannelListener {
+  /** Packets can be read. Called again while that is so. */
+  ready(): void;
+  /** The channel broke; it delivers nothing any more. */
+  failed(error: unknown): void;
+}
+
+/** What the kernel counts for a channel. */
+export interface ChannelCounters {
+  matched: number;
+  passed: number;
+  /** Dropped in the kernel by mode 'drop'. */
+  dropped: number;
+  kernelQueue: number;
+  socketOverrun: number;
+  lateVerdict: number;
+}
+
+/**
+ * One handle's packets on the network or forward layer. Verdicts are collected; `flush` hands
+ * them over. A slot is the handle's from `read` on until it calls `slot.release()`.
+ *
+ * @internal
+ */
+export interface NetworkChannel {
+  /** Begins to call the listener. */
+  start(listener: ChannelListener): void;
+  /**
+   * Reads what is there, about `budget` packets at most.
+   *
+   * @param sink gets each packet
+   * @returns whether there may be more
+   */
+  read(budget: number, sink: (slot: Slot) => void): boolean;
+  accept(slot: Slot): void;
+  acceptChanged(slot: Slot, bytes: Uint8Array): void;
+  drop(slot: Slot): void;
+  flush(): void;
+  /** Puts a new packet in. */
+  inject(bytes: Uint8Array, address: Address): void;
+  /** Swaps the filter: every packet meets the old or the new one. */
+  setFilter(filter: Filter): void;
+  /** Nothing new is matched from here on; what was, can still be read. Idempotent. */
+  detach(): void;
+  counters(): ChannelCounters;
+  /** Ends everything; packets without a verdict are dropped. Idempotent. */
+  close(): Promise<void>;
+}

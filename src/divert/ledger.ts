@@ -1,0 +1,215 @@
+/**
+ * Decisions about packets and the books about them: every packet that came in goes out through
+ * exactly one of these methods.
+ *
+ * @module
+ */
+import { DivertError } from '../errors.ts';
+import type { NetworkChannel } from './backend.ts';
+import { HeldList } from './held-list.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { EvictionCause } from './packet-queue.ts';
+import type { Slot } from './slot.ts';
+import { Counters, type Stats } from './stats.ts';
+
+/** How often forgotten packets are looked for, while there are undecided ones. */
+const SWEEP_INTERVAL_MS = 250;
+
+export class Ledger {
+  readonly #channel: NetworkChannel;
+  readonly #options: ResolvedOptions;
+  readonly #onFailed: (error: unknown) => void;
+  readonly #held: HeldList;
+  readonly #counters = new Counters();
+  /** How long a packet in borrowed memory may stay undecided. */
+  holdTimeMs: number;
+  #heldCount = 0;
+  #flushScheduled = false;
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  /** @param onFailed told when verdicts could not be handed over */
+  constructor(
+    channel: NetworkChannel,
+    options: ResolvedOptions,
+    onFailed: (error: unknown) => void,
+  ) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#onFailed = onFailed;
+    this.#held = new HeldList(this.forget);
+    this.holdTimeMs = options.queueTimeMs;
+  }
+
+  /** A packet came in. */
+  receive(): void {
+    this.#counters.received++;
+  }
+
+  /** A packet goes to the program, to be decided about one by one. */
+  deliver(slot: Slot): void {
+    this.#held.add(slot);
+    this.deliverMany(1);
+    this.#scheduleSweep();
+  }
+
+  /** Packets go to the program, whose batch keeps track of them. */
+  deliverMany(count: number): void {
+    this.#counters.delivered += count;
+    this.#heldCount += count;
+  }
+
+  /** A delivered packet has memory of its own from now on. */
+  retain(slot: Slot): void {
+    this.#held.addRetained(slot);
+    this.#scheduleSweep();
+  }
+
+  /** The program puts a delivered packet back. */
+  send(slot: Slot): void {
+    this.#channel.accept(slot);
+    this.#counters.sent++;
+    this.#settle(slot);
+  }
+
+  /**
+   * The program puts a delivered packet back with other bytes.
+   *
+   * @throws {@link DivertError} `insufficient-buffer` when the kernel handed over only a part of it
+   */
+  sendChanged(slot: Slot, bytes: Uint8Array): void {
+    if (slot.length < slot.originalLength) throw incomplete(slot);
+    this.#channel.acceptChanged(slot, bytes);
+    this.#counters.sent++;
+    this.#counters.changed++;
+    this.#settle(slot);
+  }
+
+  /** The program drops a delivered packet. */
+  drop(slot: Slot): void {
+    this.#channel.drop(slot);
+    this.#counters.dropped++;
+    this.#settle(slot);
+  }
+
+  /** A delivered packet was given up: it goes where `unhandled` says. */
+  readonly forget = (slot: Slot): void => {
+    if (this.#options.unhandled === 'pass') {
+      this.#counters.bypassed++;
+      this.send(slot);
+    } else {
+      this.#counters.unhandled++;
+      this.drop(slot);
+    }
+  };
+
+  /** A packet that nobody received goes where `onExit` says. */
+  exit(slot: Slot): void {
+    if (this.#options.onExit === 'pass') {
+      this.#bypass(slot);
+    } else {
+      this.#channel.drop(slot);
+      this.#counters.dropped++;
+      this.#free(slot);
+    }
+  }
+
+  /** A packet was pushed out of the queue: it is lost, or goes on with `onOverload: 'pass'`. */
+  readonly evict = (slot: Slot, cause: EvictionCause): void => {
+    if (this.#options.onOverload === 'pass' && cause !== 'expired') {
+      this.#bypass(slot);
+    } else {
+      this.#channel.drop(slot);
+      this.#counters[cause]++;
+      this.#free(slot);
+    }
+  };
+
+  /** A new packet was put in. */
+  inject(): void {
+    this.#counters.injected++;
+  }
+
+  /** Hands all verdicts over at the end of this turn. */
+  scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    process.nextTick(this.#endTurn);
+  }
+
+  /** Gives up everything that is held. */
+  close(): void {
+    clearTimeout(this.#sweepTimer);
+    this.#held.clear();
+  }
+
+  /** @param queued packets that wait for `receive` */
+  stats(queued: number): Stats {
+    const own = this.#counters;
+    const kernel = this.#channel.counters();
+    const { queueFull, expired, tooBig } = own;
+    const { kernelQueue, socketOverrun, lateVerdict } = kernel;
+    const unread = kernelQueue + socketOverrun;
+    const total = queueFull + expired + tooBig + unread + lateVerdict;
+    return {
+      matched: kernel.matched,
+      passed: kernel.passed,
+      received: own.received + unread + kernel.dropped,
+      delivered: own.delivered,
+      sent: own.sent - lateVerdict,
+      changed: own.changed,
+      bypassed: own.bypassed,
+      dropped: own.dropped + kernel.dropped,
+      unhandled: own.unhandled,
+      injected: own.injected,
+      queued,
+      held: this.#heldCount,
+      lost: { queueFull, expired, tooBig, kernelQueue, socketOverrun, lateVerdict, total },
+    };
+  }
+
+  #bypass(slot: Slot): void {
+    this.#channel.accept(slot);
+    this.#counters.sent++;
+    this.#counters.bypassed++;
+    this.#free(slot);
+  }
+
+  /** A delivered packet has its verdict. */
+  #settle(slot: Slot): void {
+    this.#heldCount--;
+    if (slot.owner === null) this.#held.removeRetained(slot);
+    this.#free(slot);
+  }
+
+  #free(slot: Slot): void {
+    slot.undecided = false;
+    slot.release();
+    this.scheduleFlush();
+  }
+
+  readonly #endTurn = (): void => {
+    this.#flushScheduled = false;
+    try {
+      this.#channel.flush();
+    } catch (error) {
+      this.#onFailed(error);
+    }
+  };
+
+  #scheduleSweep(): void {
+    this.#sweepTimer ??= setTimeout(this.#sweep, SWEEP_INTERVAL_MS).unref();
+  }
+
+  readonly #sweep = (): void => {
+    this.#sweepTimer = undefined;
+    if (this.#held.expire(process.hrtime.bigint(), this.holdTimeMs)) this.#scheduleSweep();
+  };
+}
+
+function incomplete(slot: Slot): DivertError {
+  return new DivertError(
+    'insufficient-buffer',
+    `A packet of ${slot.originalLength} bytes cannot be changed: the kernel hands over ${slot.length} of them.`,
+    { hint: 'Send it unchanged, or keep packets smaller (loopback: ip link set lo mtu 16384).' },
+  );
+}

@@ -1,0 +1,336 @@
+/**
+ * A handle on the network or forward layer: packets out of a channel, verdicts back into it.
+ *
+ * @module
+ */
+import { DivertError } from '../errors.ts';
+import { compileFilter, type Filter } from '../filter/index.ts';
+import { ADDRESS_FLAGS, type AddressInit } from '../packet/address.ts';
+import { Packet } from '../packet/packet.ts';
+import type { NetworkChannel } from './backend.ts';
+import { HeldPacket } from './held-packet.ts';
+import { Ledger } from './ledger.ts';
+import {
+  checkFilterLayer,
+  checkParam,
+  invalidParameter,
+  PARAM_RANGES,
+  type ParamName,
+  type ResolvedOptions,
+  type SettableParam,
+  WINDIVERT_VERSION,
+} from './options.ts';
+import { PacketBatch } from './packet-batch.ts';
+import { PacketQueue, type QueueLimits } from './packet-queue.ts';
+import type { Slot } from './slot.ts';
+import type { Stats } from './stats.ts';
+import { Waiters } from './waiters.ts';
+
+/** Most packets of one batch, as in WinDivert (WINDIVERT_BATCH_MAX). */
+const BATCH_MAX = 255;
+/** Packets read from the kernel before the program gets its turn. */
+const READ_BUDGET = 256;
+
+/** Options of one receive. */
+export interface ReceiveOptions {
+  /** Ends the wait; the receive then gives null. */
+  signal?: AbortSignal;
+}
+
+export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
+  readonly #channel: NetworkChannel;
+  readonly #options: ResolvedOptions;
+  readonly #limits: QueueLimits;
+  readonly #ledger: Ledger;
+  readonly #queue: PacketQueue;
+  readonly #waiters = new Waiters();
+  #receiveShut = false;
+  #sendShut = false;
+  #failure: { error: unknown } | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @internal use `open` */
+  constructor(channel: NetworkChannel, options: ResolvedOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#limits = {
+      length: options.queueLength,
+      timeMs: options.queueTimeMs,
+      sizeBytes: options.queueSizeBytes,
+    };
+    this.#ledger = new Ledger(channel, options, this.#onFailed);
+    this.#queue = new PacketQueue(this.#limits, this.#ledger.evict);
+    options.signal?.addEventListener('abort', this.#onAbort);
+    channel.start({ ready: this.#onReady, failed: this.#onFailed });
+  }
+
+  /**
+   * The next packet, waiting for it if need be.
+   *
+   * Its bytes are valid until it is sent or dropped, or given up (1,024 packets or queueTimeMs
+   * later); `retain()` gives it bytes of its own.
+   *
+   * @returns null once the handle is shut down or closed and nothing is queued, or when
+   * `options.signal` aborts
+   * @throws {@link DivertError} `invalid-parameter` on a handle that receives nothing
+   */
+  async receive(options: ReceiveOptions = {}): Promise<Packet | null> {
+    this.#checkReceive();
+    while (!options.signal?.aborted) {
+      const slot = this.#queue.shift();
+      if (slot) {
+        this.#ledger.deliver(slot);
+        return new HeldPacket(this.#ledger, slot);
+      }
+      if (this.#isEnded()) return null;
+      await this.#waiters.wait(options.signal);
+    }
+    return null;
+  }
+
+  /** Receives until the handle is shut down. Leaving the loop leaves the handle open. */
+  [Symbol.asyncIterator](): AsyncIterator<Packet, undefined> {
+    return {
+      next: async (): Promise<IteratorResult<Packet, undefined>> => {
+        const packet = await this.receive();
+        return packet ? { done: false, value: packet } : { done: true, value: undefined };
+      },
+    };
+  }
+
+  /**
+   * Packets as they come, many at a time, without copies. A batch and its packets are valid until
+   * the next one is asked for; what is undecided then is `unhandled`.
+   *
+   * @param maxPackets 1..255
+   */
+  batches(maxPackets: number = BATCH_MAX): AsyncIterable<PacketBatch> {
+    this.#checkReceive();
+    if (!Number.isInteger(maxPackets) || maxPackets < 1 || maxPackets > BATCH_MAX) {
+      throw invalidParameter(`A batch of ${maxPackets} packets.`, `It has 1 to ${BATCH_MAX}.`);
+    }
+    return { [Symbol.asyncIterator]: () => this.#iterateBatches(maxPackets) };
+  }
+
+  /**
+   * Puts a received packet back as it is now, or a new one in. A retained packet that was sent
+   * before goes in once more as a new one.
+   *
+   * @throws {@link DivertError} `no-data` after shutdown of sending, `closed`, `stale-packet` when
+   * the packet was decided about before, `invalid-parameter` on a handle with access 'receive'
+   */
+  send(packet: Packet): void;
+  send(bytes: Uint8Array, address: AddressInit): void;
+  send(packet: Packet | Uint8Array, address?: AddressInit): void {
+    this.#checkSend();
+    if (packet instanceof HeldPacket && packet.ledger === this.#ledger) this.#sendHeld(packet);
+    else if (packet instanceof Packet) this.#inject(packet);
+    else if (packet instanceof Uint8Array && address) this.#inject(new Packet(packet, address));
+    else throw new TypeError('send() takes a packet, or bytes and an address.');
+  }
+
+  /**
+   * Drops a received packet now instead of by silence.
+   *
+   * @throws {@link DivertError} `stale-packet` when it was decided about before
+   */
+  drop(packet: Packet): void {
+    if (!(packet instanceof HeldPacket) || packet.ledger !== this.#ledger) {
+      throw new TypeError('drop() takes a packet received from this handle.');
+    }
+    const slot = packet.slot;
+    if (!slot?.undecided) throw stalePacket('drop');
+    this.#ledger.drop(slot);
+  }
+
+  /** Resolves when all sends and drops so far are with the kernel. */
+  async flush(): Promise<void> {
+    this.#channel.flush();
+  }
+
+  /** Swaps the filter without a gap: every packet meets the old one or the new one. */
+  async setFilter(filter: string | Filter): Promise<void> {
+    this.#checkOpen();
+    const { layer } = this.#options;
+    const compiled = typeof filter === 'string' ? compileFilter(filter, layer) : filter;
+    checkFilterLayer(compiled, layer);
+    this.#channel.setFilter(compiled);
+  }
+
+  getParam(name: ParamName): number {
+    switch (name) {
+      case 'queueLength':
+        return this.#limits.length;
+      case 'queueTimeMs':
+        return this.#limits.timeMs;
+      case 'queueSizeBytes':
+        return this.#limits.sizeBytes;
+      case 'versionMajor':
+        return WINDIVERT_VERSION.major;
+      case 'versionMinor':
+        return WINDIVERT_VERSION.minor;
+      default:
+        throw invalidParameter(`There is no parameter ${JSON.stringify(name)}.`);
+    }
+  }
+
+  /** @throws {@link DivertError} `invalid-parameter` out of range, or for a version */
+  setParam(name: ParamName, value: number): void {
+    if (!Object.hasOwn(PARAM_RANGES, name)) throw invalidParameter(`${name} cannot be set.`);
+    const checked = checkParam(name as SettableParam, value);
+    if (name === 'queueLength') this.#limits.length = checked;
+    else if (name === 'queueSizeBytes') this.#limits.sizeBytes = checked;
+    else this.#limits.timeMs = this.#ledger.holdTimeMs = checked;
+  }
+
+  /** Every packet accounted for. */
+  stats(): Stats {
+    return this.#ledger.stats(this.#queue.length);
+  }
+
+  /**
+   * 'receive': nothing new is diverted, what is queued can still be received, then null.
+   * 'send': sends fail from now on.
+   */
+  shutdown(how: 'receive' | 'send' | 'both'): void {
+    this.#checkOpen();
+    if (how !== 'receive' && how !== 'send' && how !== 'both') {
+      throw invalidParameter(`shutdown(${JSON.stringify(how)}).`, "'receive', 'send' or 'both'.");
+    }
+    if (how !== 'receive') this.#sendShut = true;
+    if (how !== 'send') this.#shutReceive();
+  }
+
+  /**
+   * Ends the handle: waiting receives end, what still waits goes where `onExit` says, what was
+   * delivered and not decided about is `unhandled`. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new DivertError('closed', 'The handle is closed.');
+  }
+
+  #checkReceive(): void {
+    const { mode, access } = this.#options;
+    if (mode === 'drop') throw invalidParameter("A handle with mode 'drop' receives nothing.");
+    if (access === 'send') throw invalidParameter("A handle with access 'send' receives nothing.");
+  }
+
+  #checkSend(): void {
+    this.#checkOpen();
+    if (this.#sendShut) throw new DivertError('no-data', 'Sending was shut down.');
+    if (this.#options.access !== 'receive') return;
+    throw invalidParameter("A handle with access 'receive' cannot send.");
+  }
+
+  /** Whether nothing more will be received; throws when that is because of a failure. */
+  #isEnded(): boolean {
+    if (this.#failure) throw this.#failure.error;
+    return this.#receiveShut || this.#closing !== undefined;
+  }
+
+  readonly #onAbort = (): void => {
+    this.close().catch(this.#onFailed);
+  };
+
+  readonly #onFailed = (error: unknown): void => {
+    this.#failure ??= { error };
+    this.#waiters.wake();
+  };
+
+  /** The channel has packets: reads a turn's worth and wakes who waits. */
+  readonly #onReady = (): void => {
+    this.#channel.flush();
+    this.#channel.read(READ_BUDGET, this.#onPacket);
+    this.#queue.expire(process.hrtime.bigint());
+    if (this.#queue.length > 0) this.#waiters.wake();
+  };
+
+  readonly #onPacket = (slot: Slot): void => {
+    this.#ledger.receive();
+    if (this.#receiveShut) this.#ledger.exit(slot);
+    else this.#queue.push(slot);
+  };
+
+  async *#iterateBatches(maxPackets: number): AsyncGenerator<PacketBatch, undefined> {
+    const batch = new PacketBatch(this.#ledger, maxPackets);
+    try {
+      for (;;) {
+        while (this.#queue.length === 0) {
+          if (this.#isEnded()) return undefined;
+          await this.#waiters.wait(undefined);
+        }
+        batch.fill(this.#queue);
+        yield batch;
+        batch.settle();
+      }
+    } finally {
+      batch.settle();
+    }
+  }
+
+  #sendHeld(packet: HeldPacket): void {
+    const { slot } = packet;
+    if (!slot) throw stalePacket('send');
+    const turned =
+      packet.address.outbound !== ((slot.flags & ADDRESS_FLAGS.OUTBOUND) !== 0) && slot.undecided;
+    if (!slot.undecided) this.#inject(packet);
+    else if (turned) {
+      this.#inject(packet);
+      this.#ledger.drop(slot);
+    } else packet.sendBack(slot);
+  }
+
+  #inject(packet: Packet): void {
+    packet.finish();
+    this.#channel.inject(packet.bytes, packet.address);
+    this.#ledger.inject();
+  }
+
+  #shutReceive(): void {
+    if (this.#receiveShut) return;
+    this.#channel.detach();
+    this.#readAll();
+    this.#receiveShut = true;
+    this.#waiters.wake();
+  }
+
+  #readAll(): void {
+    while (this.#channel.read(READ_BUDGET, this.#onPacket));
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#waiters.wake();
+    try {
+      this.#shutReceive();
+      this.#queue.expire(process.hrtime.bigint());
+      for (let slot = this.#queue.shift(); slot; slot = this.#queue.shift()) {
+        this.#ledger.exit(slot);
+      }
+      this.#ledger.close();
+      // A packet that another processor was just queueing arrives a moment later.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#readAll();
+      this.#channel.flush();
+    } finally {
+      await this.#channel.close();
+    }
+  }
+}
+
+function stalePacket(action: string): DivertError {
+  return new DivertError(
+    'stale-packet',
+    `Cannot ${action} a packet that was sent, dropped or given up before.`,
+    { hint: 'Call packet.retain() to keep a packet, or to send it more than once.' },
+  );
+}

@@ -1,0 +1,187 @@
+/**
+ * Options of `open`, their defaults and limits (WinDivert manual, sections on WinDivertOpen
+ * and WinDivertSetParam).
+ *
+ * @module
+ */
+import { DivertError, UnsupportedError } from '../errors.ts';
+import type { Filter } from '../filter/index.ts';
+import { LAYERS, type Layer } from '../packet/address.ts';
+import type { Backend } from './backend.ts';
+
+export type Mode = 'divert' | 'sniff' | 'drop';
+export type Access = 'both' | 'receive' | 'send';
+/** What becomes of a packet nobody decides about. */
+export type Fate = 'drop' | 'pass';
+export type Dialect = 'windivert' | 'extended';
+
+/** How a handle works. Every option has WinDivert's default. */
+export interface OpenOptions {
+  /** Where packets are taken. 'network': to and from this host; 'forward': through it. */
+  layer?: Layer;
+  /** -30000..30000; higher sees packets first. */
+  priority?: number;
+  /** 'divert' takes packets out, 'drop' drops them in the kernel, 'sniff' copies them. */
+  mode?: Mode;
+  /** What the handle may do. */
+  access?: Access;
+  /** Deliver fragments as they are instead of the reassembled packet. */
+  fragments?: boolean;
+  /** false: fail instead of installing a driver (Windows). */
+  install?: boolean;
+  /** Packets that wait for `receive`: 32..16384, default 4096. */
+  queueLength?: number;
+  /** How long one waits, in milliseconds: 100..16000, default 2000. */
+  queueTimeMs?: number;
+  /** Bytes that wait: 65535..33554432, default 4194304. */
+  queueSizeBytes?: number;
+  /** A full queue loses the oldest packet, or lets it through. */
+  onOverload?: Fate;
+  /** Packets that still wait when the handle closes. */
+  onExit?: Fate;
+  /** Packets taken out of the queue and neither sent nor dropped. */
+  unhandled?: Fate;
+  /** Sniff mode: bytes kept of each packet. */
+  snapLength?: number;
+  /** Linux: path of the network namespace to work in, e.g. `/run/netns/NAME`. */
+  namespace?: string;
+  dialect?: Dialect;
+  /** Fill `packet.process`. */
+  attribution?: boolean;
+  /** Linux: deliver GSO super-packets whole instead of their segments. */
+  largePackets?: boolean;
+  /** Closes the handle; a waiting receive ends, it does not throw. */
+  signal?: AbortSignal;
+  /** Default: this machine's kernel. */
+  backend?: Backend;
+}
+
+/** Names of a handle's parameters (WINDIVERT_PARAM). */
+export type ParamName =
+  | 'queueLength'
+  | 'queueTimeMs'
+  | 'queueSizeBytes'
+  | 'versionMajor'
+  | 'versionMinor';
+
+interface Range {
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly default: number;
+}
+
+/** Ranges of the parameters that can be set. */
+export const PARAM_RANGES: Readonly<
+  Record<'queueLength' | 'queueTimeMs' | 'queueSizeBytes', Range>
+> = {
+  queueLength: { minimum: 32, maximum: 16384, default: 4096 },
+  queueTimeMs: { minimum: 100, maximum: 16000, default: 2000 },
+  queueSizeBytes: { minimum: 65535, maximum: 33554432, default: 4194304 },
+};
+export type SettableParam = keyof typeof PARAM_RANGES;
+
+/** The version of WinDivert whose behaviour this is. */
+export const WINDIVERT_VERSION = { major: 2, minor: 2 } as const;
+
+const PRIORITY_LIMIT = 30000;
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly layer: 'network' | 'forward';
+  readonly priority: number;
+  readonly mode: Mode;
+  readonly access: Access;
+  readonly queueLength: number;
+  readonly queueTimeMs: number;
+  readonly queueSizeBytes: number;
+  readonly onOverload: Fate;
+  readonly onExit: Fate;
+  readonly unhandled: Fate;
+  readonly namespace: string | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** An argument WinDivert would refuse with ERROR_INVALID_PARAMETER. */
+export function invalidParameter(message: string, hint?: string): DivertError {
+  return new DivertError('invalid-parameter', message, { hint });
+}
+
+/**
+ * Checks options and fills the defaults in.
+ *
+ * @throws {@link DivertError} `invalid-parameter` for a value out of range or an impossible combination
+ * @throws {@link UnsupportedError} for what this version cannot do
+ */
+export function resolveOptions(options: OpenOptions): ResolvedOptions {
+  const layer = checkLayer(options.layer ?? 'network');
+  const mode = oneOf('mode', options.mode ?? 'divert', ['divert', 'sniff', 'drop']);
+  const access = oneOf('access', options.access ?? 'both', ['both', 'receive', 'send']);
+  refuseUnsupported(options, mode);
+  return {
+    layer,
+    priority: inRange('priority', options.priority ?? 0, -PRIORITY_LIMIT, PRIORITY_LIMIT),
+    mode,
+    access,
+    queueLength: checkParam('queueLength', options.queueLength),
+    queueTimeMs: checkParam('queueTimeMs', options.queueTimeMs),
+    queueSizeBytes: checkParam('queueSizeBytes', options.queueSizeBytes),
+    onOverload: oneOf('onOverload', options.onOverload ?? 'drop', ['drop', 'pass']),
+    onExit: oneOf('onExit', options.onExit ?? 'pass', ['drop', 'pass']),
+    unhandled: oneOf('unhandled', options.unhandled ?? 'drop', ['drop', 'pass']),
+    namespace: options.namespace,
+    signal: options.signal,
+  };
+}
+
+/** Checks the value of a parameter that can be set; undefined is its default. */
+export function checkParam(name: SettableParam, value: number | undefined): number {
+  const range = PARAM_RANGES[name];
+  return inRange(name, value ?? range.default, range.minimum, range.maximum);
+}
+
+/** Refuses a compiled filter that belongs to another layer than the handle. */
+export function checkFilterLayer(filter: Filter, layer: Layer): void {
+  if (filter.layer === layer) return;
+  throw invalidParameter(
+    `The filter was compiled for the ${filter.layer} layer, the handle is on the ${layer} layer.`,
+    `Compile it with compileFilter(text, '${layer}').`,
+  );
+}
+
+function checkLayer(layer: Layer): 'network' | 'forward' {
+  if (layer === 'network' || layer === 'forward') return layer;
+  oneOf('layer', layer, LAYERS);
+  throw new UnsupportedError(`layer ${layer}`, `The ${layer} layer is not available yet.`, {
+    hint: "Use layer 'network' or 'forward'.",
+  });
+}
+
+function refuseUnsupported(options: OpenOptions, mode: Mode): void {
+  const missing = [
+    mode === 'sniff' && "mode 'sniff'",
+    options.fragments && 'fragments: true',
+    options.attribution && 'attribution: true',
+    options.largePackets && 'largePackets: true',
+    options.dialect === 'extended' && "dialect 'extended'",
+  ].find(Boolean);
+  if (!missing) return;
+  throw new UnsupportedError(missing, `${missing} is not available yet.`, {
+    hint: 'Leave the option out.',
+  });
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw invalidParameter(
+    `Option ${name} is ${JSON.stringify(value)}.`,
+    `It can be ${allowed.map((choice) => `'${choice}'`).join(', ')}.`,
+  );
+}
+
+function inRange(name: string, value: number, minimum: number, maximum: number): number {
+  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+  throw invalidParameter(
+    `Option ${name} is ${JSON.stringify(value)}.`,
+    `It is a whole number from ${minimum} to ${maximum}.`,
+  );
+}

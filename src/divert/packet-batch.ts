@@ -1,0 +1,119 @@
+/**
+ * Packets received in one turn. The batch, its packets and their memory are used again for
+ * the next one.
+ *
+ * @module
+ */
+import type { Packet } from '../packet/packet.ts';
+import { HeldPacket } from './held-packet.ts';
+import type { Ledger } from './ledger.ts';
+import type { PacketQueue } from './packet-queue.ts';
+import type { Slot } from './slot.ts';
+
+export class PacketBatch implements Iterable<Packet> {
+  readonly #ledger: Ledger;
+  readonly #slots: (Slot | undefined)[];
+  /** Serial each slot had when it was delivered. */
+  readonly #serials: Float64Array;
+  /** Made when first looked at, then used again. */
+  readonly #packets: (HeldPacket | undefined)[];
+  #length = 0;
+  /** Packets below this index were looked at and may be changed. */
+  #seen = 0;
+
+  /** @internal */
+  constructor(ledger: Ledger, maxPackets: number) {
+    this.#ledger = ledger;
+    this.#slots = new Array(maxPackets);
+    this.#serials = new Float64Array(maxPackets);
+    this.#packets = new Array(maxPackets);
+  }
+
+  /** Number of packets, 1..255. */
+  get length(): number {
+    return this.#length;
+  }
+
+  *[Symbol.iterator](): Iterator<Packet> {
+    for (let index = 0; index < this.#length; index++) {
+      const packet = this.#packetAt(index);
+      if (packet) yield packet;
+    }
+  }
+
+  /** Puts back every packet that was not decided about one by one. */
+  send(): void {
+    for (let index = 0; index < this.#length; index++) {
+      const slot = this.#undecidedAt(index);
+      if (!slot) continue;
+      const packet = index < this.#seen ? this.#packets[index] : undefined;
+      if (packet) packet.sendBack(slot);
+      else this.#ledger.send(slot);
+    }
+  }
+
+  /** Drops every packet that was not decided about one by one. */
+  drop(): void {
+    this.#forEachUndecided(this.#drop);
+  }
+
+  /** Drops the given packets of this batch and puts back the others. */
+  sendExcept(dropped: Iterable<Packet>): void {
+    for (const packet of dropped) {
+      if (!(packet instanceof HeldPacket) || packet.ledger !== this.#ledger) {
+        throw new TypeError('sendExcept() takes packets of this batch.');
+      }
+      if (packet.slot?.undecided) this.#ledger.drop(packet.slot);
+    }
+    this.send();
+  }
+
+  /** @internal takes as many packets as fit */
+  fill(queue: PacketQueue): void {
+    const maximum = this.#slots.length;
+    while (this.#length < maximum) {
+      const slot = queue.shift();
+      if (!slot) break;
+      this.#slots[this.#length] = slot;
+      this.#serials[this.#length] = slot.serial;
+      this.#length++;
+    }
+    this.#ledger.deliverMany(this.#length);
+  }
+
+  /** @internal gives up what is undecided and empties the batch */
+  settle(): void {
+    this.#forEachUndecided(this.#ledger.forget);
+    this.#length = 0;
+    this.#seen = 0;
+  }
+
+  readonly #drop = (slot: Slot): void => this.#ledger.drop(slot);
+
+  #forEachUndecided(decide: (slot: Slot) => void): void {
+    for (let index = 0; index < this.#length; index++) {
+      const slot = this.#undecidedAt(index);
+      if (slot) decide(slot);
+    }
+  }
+
+  #undecidedAt(index: number): Slot | undefined {
+    const slot = this.#slots[index];
+    return slot?.undecided && slot.serial === this.#serials[index] ? slot : undefined;
+  }
+
+  /** The packet at `index`, bound to its slot when it is first looked at. */
+  #packetAt(index: number): HeldPacket | undefined {
+    const slot = this.#slots[index];
+    if (!slot) return undefined;
+    let packet = this.#packets[index];
+    if (!packet) {
+      packet = new HeldPacket(this.#ledger, slot, true);
+      this.#packets[index] = packet;
+    } else if (index >= this.#seen) {
+      packet.hold(slot);
+    }
+    this.#seen = Math.max(this.#seen, index + 1);
+    return packet;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Packets that wait for `receive`, with WinDivert's limits: length, bytes and time.
+ *
+ * @module
+ */
+import type { Slot } from './slot.ts';
+
+/** Why a packet left the queue without being received. */
+export type EvictionCause = 'queueFull' | 'expired' | 'tooBig';
+
+export interface QueueLimits {
+  length: number;
+  timeMs: number;
+  sizeBytes: number;
+}
+
+export class PacketQueue {
+  readonly limits: QueueLimits;
+  readonly #evict: (slot: Slot, cause: EvictionCause) => void;
+  /** A ring; its size is a power of two and grows with need. */
+  #ring: (Slot | undefined)[] = new Array(256);
+  #head = 0;
+  #length = 0;
+  #bytes = 0;
+
+  /** @param evict gets each packet that is pushed out; it decides about it and releases it */
+  constructor(limits: QueueLimits, evict: (slot: Slot, cause: EvictionCause) => void) {
+    this.limits = limits;
+    this.#evict = evict;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a packet; a full queue loses its oldest. */
+  push(slot: Slot): void {
+    const { length, sizeBytes } = this.limits;
+    if (slot.originalLength > sizeBytes) {
+      this.#evict(slot, 'tooBig');
+      return;
+    }
+    while (this.#length >= length || this.#bytes + slot.originalLength > sizeBytes) {
+      const oldest = this.#take();
+      if (!oldest) break;
+      this.#evict(oldest, 'queueFull');
+    }
+    if (this.#length === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = slot;
+    this.#length++;
+    this.#bytes += slot.originalLength;
+  }
+
+  /** Drops packets that waited too long. */
+  expire(nowNs: bigint): void {
+    const oldestAllowedNs = nowNs - BigInt(this.limits.timeMs) * 1_000_000n;
+    for (;;) {
+      const oldest = this.#ring[this.#head];
+      if (this.#length === 0 || !oldest || oldest.timestampNs >= oldestAllowedNs) return;
+      this.#take();
+      this.#evict(oldest, 'expired');
+    }
+  }
+
+  /** The oldest packet, or undefined. */
+  shift(): Slot | undefined {
+    return this.#take();
+  }
+
+  #take(): Slot | undefined {
+    if (this.#length === 0) return undefined;
+    const slot = this.#ring[this.#head];
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#length--;
+    this.#bytes -= slot?.originalLength ?? 0;
+    return slot;
+  }
+
+  #grow(): void {
+    const ordered = Array.from(
+      { length: this.#length },
+      (_, index) => this.#ring[(this.#head + index) & (this.#ring.length - 1)],
+    );
+    ordered.length = this.#ring.length * 2;
+    this.#ring = ordered;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * One packet that the kernel holds for us, between its arrival and its verdict.
+ * Backends keep pools of them: no allocation per packet.
+ *
+ * @module
+ */
+
+/** Who lends the memory of a slot, and takes it back after the verdict. */
+export interface SlotOwner {
+  release(slot: Slot): void;
+}
+
+export class Slot {
+  /** Memory the packet lies in. */
+  memory: Uint8Array;
+  /** Where it begins in `memory`, from the IP header on. */
+  offset = 0;
+  /** Bytes of it that are here. */
+  length = 0;
+  /** Bytes it has; more than `length` when the kernel could not hand all of it over. */
+  originalLength = 0;
+  /** The backend's name for the packet. */
+  id = 0;
+  /** ADDRESS_FLAGS bits. */
+  flags = 0;
+  interfaceIndex = 0;
+  /** Monotonic nanoseconds, when it was read from the kernel. */
+  timestampNs = 0n;
+  /** Still without a verdict. */
+  undecided = false;
+  /** Counts the packets that went through this slot, so that a stale reference shows. */
+  serial = 0;
+  readonly owner: SlotOwner | null;
+
+  constructor(memory: Uint8Array, owner: SlotOwner | null) {
+    this.memory = memory;
+    this.owner = owner;
+  }
+
+  /** Takes over another slot's packet with a copy of its bytes; the other one is free afterwards. */
+  static detach(from: Slot): Slot {
+    const copy = from.memory.slice(from.offset, from.offset + from.length);
+    const slot = new Slot(copy, null);
+    slot.length = from.length;
+    slot.originalLength = from.originalLength;
+    slot.id = from.id;
+    slot.flags = from.flags;
+    slot.interfaceIndex = from.interfaceIndex;
+    slot.timestampNs = from.timestampNs;
+    slot.undecided = from.undecided;
+    from.undecided = false;
+    from.release();
+    return slot;
+  }
+
+  /** Gives the memory back; the packet's bytes are not valid any more. */
+  release(): void {
+    this.serial++;
+    this.owner?.release(this);
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * A handle's books: `received = sent + dropped + lost.total + queued + held`, always.
+ *
+ * @module
+ */
+
+/** Packets lost, by cause. None of them was a decision of the program. */
+export interface LostStats {
+  /** Oldest packet of a full queue (queueLength or queueSizeBytes). */
+  queueFull: number;
+  /** Waited longer than queueTimeMs. */
+  expired: number;
+  /** Larger than queueSizeBytes by itself. */
+  tooBig: number;
+  /** The kernel's own queue was full: the program did not read for too long. */
+  kernelQueue: number;
+  /** The receive buffer of the queue's socket was full. */
+  socketOverrun: number;
+  /** The kernel had given the packet up before its verdict came. */
+  lateVerdict: number;
+  total: number;
+}
+
+/** Counters since the handle was opened, in packets. */
+export interface Stats {
+  /** Packets the filter's program matched in the kernel. */
+  matched: number;
+  /** Of those, packets that the exact check in user space let go on: not for this handle. */
+  passed: number;
+  /** Packets that match the filter. */
+  received: number;
+  /** Handed to the program. */
+  delivered: number;
+  /** Put back on their way, by the program or by an option. */
+  sent: number;
+  /** Of those sent, with changed bytes. */
+  changed: number;
+  /** Of those sent, by onOverload, onExit or unhandled instead of by the program. */
+  bypassed: number;
+  /** Dropped by the program, by silence (unhandled), by onExit or by mode 'drop'. */
+  dropped: number;
+  /** Of those dropped, packets the program took and never decided about. */
+  unhandled: number;
+  /** New packets put in. */
+  injected: number;
+  /** Waiting for `receive` now. */
+  queued: number;
+  /** Delivered and not decided about now. */
+  held: number;
+  lost: LostStats;
+}
+
+/** What the handle itself counts. */
+export class Counters {
+  received = 0;
+  delivered = 0;
+  sent = 0;
+  changed = 0;
+  bypassed = 0;
+  dropped = 0;
+  unhandled = 0;
+  injected = 0;
+  queueFull = 0;
+  expired = 0;
+  tooBig = 0;
+}

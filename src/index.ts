@@ -1,0 +1,15 @@
+/**
+ * Packet interception for Node.js: WinDivert's filter language and API on the Linux kernel.
+ *
+ * @module
+ */
+export type { Backend } from './divert/backend.ts';
+export { NetworkHandle, type ReceiveOptions } from './divert/network-handle.ts';
+export type { Access, Dialect, Fate, Mode, OpenOptions, ParamName } from './divert/options.ts';
+export { PacketBatch } from './divert/packet-batch.ts';
+export type { LostStats, Stats } from './divert/stats.ts';
+export * from './errors.ts';
+export { compileFilter, evaluateFilter, Filter, formatFilter } from './filter/index.ts';
+export { open } from './open.ts';
+export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
+export { Packet } from './packet/packet.ts';

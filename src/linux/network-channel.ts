@@ -1,0 +1,184 @@
+/**
+ * The network and forward layers on Linux: the filter as programs in nf_tables rules, what they
+ * match in an NFQUEUE.
+ *
+ * @module
+ */
+import type { ChannelCounters, ChannelListener, NetworkChannel } from '../divert/backend.ts';
+import type { ResolvedOptions } from '../divert/options.ts';
+import type { Slot } from '../divert/slot.ts';
+import { DivertError, UnsupportedError } from '../errors.ts';
+import { compileMatcher } from '../filter/emit-js.ts';
+import type { Filter } from '../filter/index.ts';
+import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
+import { closeProgram, loadProgram } from './bpf/program.ts';
+import { compileForHooks, hookPriority } from './hooks.ts';
+import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
+import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
+import { Queue } from './nfqueue/queue.ts';
+import { QueueReceiver } from './nfqueue/receiver.ts';
+import { VerdictWriter } from './nfqueue/verdicts.ts';
+import { NF } from './nftables/constants.ts';
+import { type RuleAction, type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
+import { type Watcher, watchReadable } from './sys/poll.ts';
+
+export class LinuxNetworkChannel implements NetworkChannel {
+  readonly #options: ResolvedOptions;
+  readonly #ruleset: Ruleset;
+  readonly #queue: Queue;
+  readonly #receiver: QueueReceiver;
+  readonly #verdicts: VerdictWriter;
+  readonly #input = new MatchInput();
+  readonly #rules: RuleGroup;
+  /** Decides what the programs could not; null when they are exact. */
+  #residual: Matcher | null = null;
+  #watcher: Watcher | undefined;
+  #sink: (slot: Slot) => void = () => {};
+  #passed = 0;
+  #dropped = 0;
+  #closed = false;
+
+  /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
+  constructor(filter: Filter, options: ResolvedOptions) {
+    this.#options = options;
+    this.#ruleset = Ruleset.acquire(options.namespace);
+    try {
+      const { namespace, onOverload } = options;
+      this.#queue = new Queue({ namespace, failOpen: onOverload === 'pass' });
+    } catch (error) {
+      void this.#ruleset.release();
+      throw error;
+    }
+    this.#receiver = new QueueReceiver(this.#queue.socket.fd);
+    this.#verdicts = new VerdictWriter(this.#queue.socket.fd, this.#queue.number);
+    try {
+      this.#rules = this.#withRules(filter, (rules) => this.#ruleset.install(rules));
+    } catch (error) {
+      void this.#queue.close().then(() => this.#ruleset.release());
+      throw error;
+    }
+  }
+
+  start(listener: ChannelListener): void {
+    const { fd } = this.#queue.socket;
+    this.#watcher = watchReadable(fd, listener.ready, listener.failed);
+  }
+
+  read(budget: number, sink: (slot: Slot) => void): boolean {
+    const timestampNs = process.hrtime.bigint();
+    this.#input.timestampLow = Number(timestampNs & 0xffffffffn);
+    this.#input.timestampHigh = Number(timestampNs >> 32n);
+    this.#sink = sink;
+    for (let read = 0; read < budget; read += CHUNK_SLOTS) {
+      if (this.#receiver.read(timestampNs, this.#onPacket) < CHUNK_SLOTS) return false;
+    }
+    return true;
+  }
+
+  accept(slot: Slot): void {
+    this.#verdicts.accept(slot.id);
+  }
+
+  acceptChanged(slot: Slot, bytes: Uint8Array): void {
+    if (bytes.length > MAX_COPY_BYTES) {
+      throw new DivertError(
+        'insufficient-buffer',
+        `A changed packet of ${bytes.length} bytes: the kernel takes ${MAX_COPY_BYTES}.`,
+      );
+    }
+    this.#verdicts.acceptChanged(slot.id, bytes);
+  }
+
+  drop(slot: Slot): void {
+    this.#verdicts.drop(slot.id);
+  }
+
+  flush(): void {
+    if (!this.#closed) this.#verdicts.flush();
+  }
+
+  inject(): void {
+    throw new UnsupportedError('packet injection', 'Putting new packets in is not available yet.', {
+      hint: 'Send packets that were received from this handle, in the direction they had.',
+    });
+  }
+
+  setFilter(filter: Filter): void {
+    this.#withRules(filter, (rules) => this.#rules.replace(rules));
+  }
+
+  detach(): void {
+    this.#rules.remove();
+  }
+
+  counters(): ChannelCounters {
+    const { packets } = this.#rules.counters();
+    const { queueDropped, userDropped } = this.#queue.kernelDrops();
+    const inKernel = this.#options.mode === 'drop' && this.#residual === null;
+    return {
+      matched: packets,
+      passed: this.#passed,
+      dropped: inKernel ? packets : this.#dropped,
+      kernelQueue: queueDropped,
+      socketOverrun: userDropped,
+      lateVerdict: this.#receiver.lateVerdicts,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.detach();
+    this.#watcher?.close();
+    await this.#queue.close();
+    await this.#ruleset.release();
+  }
+
+  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
+  #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
+    const hooks = this.#options.access === 'send' ? [] : compileForHooks(filter);
+    const exact = hooks.every(({ program }) => program.exact);
+    const inKernel = this.#options.mode === 'drop' && exact;
+    const action: RuleAction = inKernel
+      ? { kind: 'verdict', code: NF.DROP }
+      : { kind: 'queue', queueNumber: this.#queue.number };
+    const priority = hookPriority(this.#options.priority);
+    const rules: RuleSpec[] = [];
+    try {
+      for (const { hook, conditions, program } of hooks) {
+        const programFd = loadProgram(program, 'netdivert');
+        rules.push({ hook, priority, conditions, programFd, action });
+      }
+      const result = use(rules);
+      this.#residual = exact ? null : compileMatcher(filter.tests, filter.layer);
+      return result;
+    } finally {
+      for (const { programFd } of rules) closeProgram(programFd);
+    }
+  }
+
+  readonly #onPacket = (slot: Slot): void => {
+    if (this.#residual && !this.#matches(slot)) {
+      this.#verdicts.accept(slot.id);
+      this.#passed++;
+    } else if (this.#options.mode === 'drop') {
+      this.#verdicts.drop(slot.id);
+      this.#dropped++;
+    } else {
+      this.#sink(slot);
+      return;
+    }
+    slot.undecided = false;
+    slot.release();
+  };
+
+  #matches(slot: Slot): boolean {
+    const input = this.#input;
+    input.memory = slot.memory;
+    input.offset = slot.offset;
+    input.length = slot.length;
+    input.flags = slot.flags;
+    input.interfaceIndex = slot.interfaceIndex;
+    return this.#residual?.(input) === MATCH.YES;
+  }
+}

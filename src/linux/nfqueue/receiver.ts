@@ -1,0 +1,158 @@
+/**
+ * Reads queue messages in batches into pooled slots.
+ *
+ * @module
+ */
+import type { Slot } from '../../divert/slot.ts';
+import { ADDRESS_FLAGS } from '../../packet/address.ts';
+import { align4 } from '../netlink/attribute.ts';
+import { NFGEN_HEADER_BYTES, NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
+import { NF_INET, NFPROTO } from '../nftables/constants.ts';
+import { ERRNO, MSG } from '../sys/constants.ts';
+import { check, lastErrno, libc } from '../sys/libc.ts';
+import { CHUNK_SLOTS, Chunk, STRIDE_BYTES } from './chunk.ts';
+import { NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
+
+const PACKET_MESSAGE = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.PACKET;
+const FIRST_ATTRIBUTE = NLMSG_HEADER_BYTES + NFGEN_HEADER_BYTES;
+/** Offset of the errno in an NLMSG_ERROR message. */
+const ERROR_CODE = 16;
+/** Offset of `hook` in struct nfqnl_msg_packet_hdr. */
+const PACKET_HDR_HOOK = 6;
+const NLA_TYPE_MASK = 0x3fff;
+/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
+const LOOPBACK_IFINDEX = 1;
+/** Free chunks kept for the next burst. */
+const SPARE_CHUNKS = 2;
+
+const CHECKSUMS_VALID =
+  ADDRESS_FLAGS.IP_CHECKSUM | ADDRESS_FLAGS.TCP_CHECKSUM | ADDRESS_FLAGS.UDP_CHECKSUM;
+
+export class QueueReceiver {
+  readonly #fd: number;
+  #current: Chunk;
+  readonly #spare: Chunk[] = [];
+  // Scratch of the message being read: fields, because an object per packet would be garbage.
+  #hook = 0;
+  #inputInterface = 0;
+  #outputInterface = 0;
+  /** Verdicts for packets the kernel had forgotten already (ENOENT). */
+  lateVerdicts = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+    this.#current = this.#newChunk();
+  }
+
+  /**
+   * One recvmmsg(2).
+   *
+   * @param sink called for each packet; the slot is the callee's until released
+   * @returns number of messages read; fewer than asked for means that the socket is empty
+   */
+  read(timestampNs: bigint, sink: (slot: Slot) => void): number {
+    const chunk = this.#chunkWithRoom();
+    const first = chunk.used;
+    const room = CHUNK_SLOTS - first;
+    const count = libc.recvmmsg(this.#fd, chunk.headersAt(first), room, MSG.MSG_DONTWAIT, null);
+    if (count < 0) return this.#explainFailure();
+    chunk.used += count;
+    // One more than there are packets, so that a sink that releases at once does not free
+    // the chunk while it is being walked.
+    chunk.live += 1;
+    for (let index = first; index < first + count; index++) {
+      const slot = chunk.slots[index];
+      if (slot && this.#parse(chunk, index, slot)) {
+        chunk.live++;
+        slot.timestampNs = timestampNs;
+        slot.undecided = true;
+        sink(slot);
+      }
+    }
+    chunk.release();
+    return count === room ? CHUNK_SLOTS : count;
+  }
+
+  #chunkWithRoom(): Chunk {
+    if (this.#current.used === CHUNK_SLOTS) this.#current = this.#spare.pop() ?? this.#newChunk();
+    return this.#current;
+  }
+
+  #newChunk(): Chunk {
+    return new Chunk((chunk) => {
+      chunk.used = 0;
+      if (chunk !== this.#current && this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
+    });
+  }
+
+  #explainFailure(): number {
+    const errno = lastErrno();
+    if (errno === ERRNO.EAGAIN || errno === ERRNO.EINTR || errno === ERRNO.ENOBUFS) return 0;
+    return check(-1, 'recvmmsg', 'read packets from NFQUEUE');
+  }
+
+  /** Fills the slot from message `index`; false when it is not a packet. */
+  #parse(chunk: Chunk, index: number, slot: Slot): boolean {
+    const { halves, bytes } = chunk.memory;
+    const base = index * STRIDE_BYTES;
+    const end = base + chunk.messageLength(index);
+    if (halves[(base + 4) >> 1] !== PACKET_MESSAGE) {
+      this.#countComplaint(chunk, base);
+      return false;
+    }
+    this.#readAttributes(chunk, base + FIRST_ATTRIBUTE, end, slot);
+    const outbound = this.#hook === NF_INET.LOCAL_OUT;
+    const outputInterface = this.#outputInterface;
+    slot.interfaceIndex = outbound ? outputInterface : this.#inputInterface;
+    slot.flags = CHECKSUMS_VALID;
+    if (outbound) slot.flags |= ADDRESS_FLAGS.OUTBOUND;
+    if (outbound && outputInterface === LOOPBACK_IFINDEX) slot.flags |= ADDRESS_FLAGS.LOOPBACK;
+    if (bytes[base + NLMSG_HEADER_BYTES] === NFPROTO.IPV6) slot.flags |= ADDRESS_FLAGS.IPV6;
+    return true;
+  }
+
+  #readAttributes(chunk: Chunk, start: number, end: number, slot: Slot): void {
+    const { halves, words, bytes } = chunk.memory;
+    slot.length = 0;
+    slot.originalLength = 0;
+    this.#inputInterface = 0;
+    this.#outputInterface = 0;
+    for (let at = start; at + 4 <= end; ) {
+      const length = halves[at >> 1] ?? 0;
+      if (length < 4) break;
+      switch ((halves[(at >> 1) + 1] ?? 0) & NLA_TYPE_MASK) {
+        case NFQA.PACKET_HDR:
+          slot.id = words[(at + 4) >> 2] ?? 0;
+          this.#hook = bytes[at + 4 + PACKET_HDR_HOOK] ?? 0;
+          break;
+        case NFQA.IFINDEX_INDEV:
+          this.#inputInterface = swap32(words[(at + 4) >> 2] ?? 0);
+          break;
+        case NFQA.IFINDEX_OUTDEV:
+          this.#outputInterface = swap32(words[(at + 4) >> 2] ?? 0);
+          break;
+        case NFQA.PAYLOAD:
+          slot.offset = at + 4;
+          slot.length = length - 4;
+          break;
+        case NFQA.CAP_LEN:
+          slot.originalLength = swap32(words[(at + 4) >> 2] ?? 0);
+          break;
+      }
+      at += align4(length);
+    }
+    if (slot.originalLength === 0) slot.originalLength = slot.length;
+  }
+
+  #countComplaint(chunk: Chunk, base: number): void {
+    if (chunk.memory.halves[(base + 4) >> 1] !== NLMSG.ERROR) return;
+    const errno = -chunk.memory.view.getInt32(base + ERROR_CODE, true);
+    if (errno === ERRNO.ENOENT) this.lateVerdicts++;
+  }
+}
+
+function swap32(value: number): number {
+  return (
+    ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)
+  );
+}
