@@ -196,30 +196,99 @@ export class Assembler {
   }
 
   /**
-   * Resolves the labels.
+   * Resolves the labels. Instructions that cannot be reached (the kernel refuses them) and jumps to the
+   * very next instruction are left out.
    *
    * @returns the finished program
    * @throws {RangeError} when a jump has no place to go to or is longer than 32,767 instructions
    */
   assemble(): Assembly {
-    const labels = new Map<number, string>();
-    const instructions = this.#instructions.map((instruction, index) => {
-      const target = this.#targets.get(index);
-      if (target === undefined) {
-        return instruction;
-      }
-      const place = this.#places.get(target);
+    const targets = new Map<number, number>();
+    for (const [index, label] of this.#targets) {
+      const place = this.#places.get(label);
       if (place === undefined) {
-        throw new RangeError(`label ${target.name} is not placed`);
+        throw new RangeError(`label ${label.name} is not placed`);
       }
-      const offset = place - index - 1;
-      if (Math.abs(offset) > MAX_JUMP) {
-        throw new RangeError(`jump to ${target.name} over ${offset} instructions is too long`);
+      targets.set(index, place);
+    }
+    const kept = keptInstructions(this.#instructions, targets);
+    return this.#pack(kept, targets);
+  }
+
+  #pack(kept: readonly boolean[], targets: ReadonlyMap<number, number>): Assembly {
+    // New index of every old one; one that is left out has that of what follows it.
+    const places: number[] = [];
+    let length = 0;
+    for (const keep of kept) {
+      places.push(length);
+      length += keep ? 1 : 0;
+    }
+    const labels = new Map<number, string>();
+    const comments = new Map<number, string>();
+    const instructions: Instruction[] = [];
+    this.#instructions.forEach((instruction, index) => {
+      const comment = this.#comments.get(index);
+      if (comment !== undefined && kept[index]) comments.set(places[index] ?? 0, comment);
+      if (!kept[index]) return;
+      const target = targets.get(index);
+      if (target === undefined) {
+        instructions.push(instruction);
+        return;
       }
-      labels.set(place, target.name);
-      return { ...instruction, offset };
+      const place = places[target] ?? 0;
+      const name = this.#targets.get(index)?.name ?? '';
+      labels.set(place, labels.get(place) ?? name);
+      instructions.push({ ...instruction, offset: jumpOffset(name, instructions.length, place) });
     });
-    return { instructions, labels, comments: this.#comments };
+    return { instructions, labels, comments };
+  }
+}
+
+function jumpOffset(name: string, from: number, to: number): number {
+  const offset = to - from - 1;
+  if (Math.abs(offset) > MAX_JUMP) {
+    throw new RangeError(`jump to ${name} over ${offset} instructions is too long`);
+  }
+  return offset;
+}
+
+const GOTO: number = CLASS.JMP | JUMP.JA;
+const EXIT: number = CLASS.JMP | JUMP.EXIT;
+
+function keptInstructions(
+  instructions: readonly Instruction[],
+  targets: ReadonlyMap<number, number>,
+): boolean[] {
+  const kept = new Array<boolean>(instructions.length).fill(false);
+  const open = [0];
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    const instruction = instructions[index];
+    if (instruction === undefined || kept[index]) continue;
+    kept[index] = true;
+    const target = targets.get(index);
+    if (target !== undefined) open.push(target);
+    if (instruction.opcode !== GOTO && instruction.opcode !== EXIT) open.push(index + 1);
+  }
+  dropEmptyJumps(instructions, targets, kept);
+  return kept;
+}
+
+/** From the end on: whether a jump is empty depends on what is left out behind it. */
+function dropEmptyJumps(
+  instructions: readonly Instruction[],
+  targets: ReadonlyMap<number, number>,
+  kept: boolean[],
+): void {
+  let next = instructions.length;
+  for (let index = instructions.length - 1; index >= 0; index -= 1) {
+    if (!kept[index]) continue;
+    const target = targets.get(index);
+    const isForward = target !== undefined && target > index;
+    if (isForward && instructions[index]?.opcode === GOTO && target <= next) {
+      kept[index] = false;
+    } else {
+      next = index;
+    }
   }
 }
 

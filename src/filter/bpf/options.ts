@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Assembler, Assembly } from '../bpf/assembler.ts';
+import type { Assembler, Assembly } from '../../bpf/assembler.ts';
 
 /** IPv6 extension headers followed in the kernel. A packet with more is let through as a possible match. */
 export const MAX_EXTENSION_HEADERS = 32;

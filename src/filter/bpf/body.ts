@@ -1,0 +1,328 @@
+/**
+ * The code of the tests. A value that is in its register already is not loaded again, so a list of
+ * ports or addresses is one load and a chain of comparisons.
+ *
+ * @module
+ */
+
+import type { Assembler, Label } from '../../bpf/assembler.ts';
+import { R0, R1, R10 } from '../../bpf/instruction.ts';
+import type { JumpName } from '../../bpf/opcode.ts';
+import type { Operator } from '../graph.ts';
+import type { Comparison, Value } from './checks.ts';
+import { FRAME, PROTOCOL } from './frame.ts';
+import { type Exits, emitTransportHeader, IPV6_FIRST_BYTE, type ParseNeeds } from './parse.ts';
+import type { Target } from './plan.ts';
+import { commonDominator, type Route, type Step } from './route.ts';
+import { ADDRESS_REGISTERS, emitValue, isWide, needsTransport, valueKey } from './values.ts';
+import { HEADER_WORLDS, TRANSPORT_PROTOCOLS, type TransportHeader, type Worlds } from './worlds.ts';
+
+/** What registers hold when a step is reached. */
+interface Held {
+  /** Key of the value in r0. */
+  readonly narrow: string | null;
+  /** Key of the address in r2-r5. */
+  readonly wide: string | null;
+}
+
+const NOTHING: Held = { narrow: null, wide: null };
+
+/** A route with everything that is needed to write it down. */
+export interface Body {
+  readonly route: Route;
+  readonly needs: ParseNeeds;
+  /** Step in front of which the transport header is parsed; -1: in front of all. `null`: nowhere. */
+  readonly parseAt: number | null;
+  /** The worlds a packet can be in at the start. */
+  readonly worlds: Worlds;
+}
+
+/** Works out what a route needs and where the transport header is best parsed. */
+export function prepareBody(route: Route, worlds: Worlds): Body {
+  const values = route.steps.map(valueOfStep);
+  const kinds = new Set(values.map(kindOf));
+  const checksumOffset = values.some(mayBeChecksum);
+  const needs: ParseNeeds = {
+    headers: new Set<TransportHeader>([
+      ...route.steps.flatMap(transportOf),
+      ...values.flatMap(portHeaders),
+      ...(checksumOffset ? (['tcp', 'udp'] as const) : []),
+    ]),
+    payloadOffset: kinds.has('payload') || kinds.has('payload-length'),
+    protocol: kinds.has('protocol'),
+    fragment: kinds.has('fragment'),
+    checksumOffset,
+  };
+  const users: number[] = [];
+  route.steps.forEach((step, index) => {
+    const value = values[index] ?? null;
+    const isUser = value !== null && needsTransport(value);
+    if (isUser || transportOf(step).length > 0) users.push(index);
+  });
+  const parseAt = users.length === 0 ? null : commonDominator(route, users);
+  return { route, needs, parseAt, worlds };
+}
+
+function valueOfStep({ node: { check } }: Step): Value | null {
+  return check.kind === 'compare' ? check.value : null;
+}
+
+function kindOf(value: Value | null): string {
+  return value?.kind === 'bytes' ? value.base : (value?.kind ?? '');
+}
+
+function mayBeChecksum(value: Value | null): boolean {
+  return value?.kind === 'bytes' && value.mayBeChecksum;
+}
+
+function portHeaders(value: Value | null): TransportHeader[] {
+  if (value?.kind !== 'port') return [];
+  return value.side === 'source' ? ['tcp', 'udp', 'icmp', 'icmpv6'] : ['tcp', 'udp'];
+}
+
+/** Transport headers whose presence a step asks for or presupposes. */
+function transportOf(step: Step): TransportHeader[] {
+  const question = questionOf(step);
+  const value = valueOfStep(step);
+  const names: TransportHeader[] = [];
+  if (question !== null && question.header !== 'ip' && question.header !== 'ipv6') {
+    names.push(question.header);
+  }
+  if (value?.kind === 'header' && needsTransport(value)) {
+    names.push(value.field.header as TransportHeader);
+  }
+  return names;
+}
+
+interface Question {
+  readonly header: keyof typeof HEADER_WORLDS;
+  /** The packets that have the header are the ones inside. */
+  readonly present: boolean;
+}
+
+/** The header to look for in order to tell packets inside from those outside. */
+function questionOf(step: Step): Question | null {
+  const { worlds, inside } = step;
+  if (worlds === inside) return null;
+  for (const header of ['ip', 'ipv6', 'tcp', 'udp', 'icmp', 'icmpv6'] as const) {
+    const having = worlds & HEADER_WORLDS[header];
+    if (having === inside) return { header, present: true };
+    if (having === (worlds & ~inside)) return { header, present: false };
+  }
+  throw new RangeError(`no header tells worlds ${inside} from ${worlds}`);
+}
+
+/**
+ * Writes the tests down.
+ *
+ * @param describe remark for the listing, by index of the test
+ */
+export function emitBody(
+  assembler: Assembler,
+  body: Body,
+  exits: Exits,
+  describe: (test: number) => string,
+): void {
+  const { route, parseAt } = body;
+  if (parseAt === -1) emitTransportHeader(assembler, body.needs, body.worlds, exits);
+  const emitter = new BodyEmitter(assembler, route, exits);
+  emitter.goto(route.entry, NOTHING, 0);
+  route.steps.forEach((step, index) => {
+    emitter.place(index);
+    if (parseAt === index) {
+      emitTransportHeader(assembler, body.needs, step.worlds, exits);
+      emitter.forget(index);
+    }
+    assembler.comment(describe(step.node.test));
+    emitter.step(step, index);
+  });
+}
+
+const INVERSE: Readonly<Record<string, JumpName>> = {
+  JEQ: 'JNE',
+  JNE: 'JEQ',
+  JLT: 'JGE',
+  JGE: 'JLT',
+  JGT: 'JLE',
+  JLE: 'JGT',
+};
+
+const CONDITIONS: Readonly<Record<Operator, JumpName>> = {
+  '=': 'JEQ',
+  '!=': 'JNE',
+  '<': 'JLT',
+  '<=': 'JLE',
+  '>': 'JGT',
+  '>=': 'JGE',
+};
+
+class BodyEmitter {
+  readonly #assembler: Assembler;
+  readonly #exits: Exits;
+  readonly #labels: readonly Label[];
+  readonly #held: (Held | null)[];
+
+  constructor(assembler: Assembler, route: Route, exits: Exits) {
+    this.#assembler = assembler;
+    this.#exits = exits;
+    this.#labels = route.steps.map(() => assembler.newLabel());
+    this.#held = route.steps.map(() => null);
+  }
+
+  place(index: number): void {
+    const label = this.#labels[index];
+    if (label !== undefined) this.#assembler.label(label);
+  }
+
+  forget(index: number): void {
+    this.#held[index] = NOTHING;
+  }
+
+  /** Goes to a target; falls through when it is step `next`. */
+  goto(target: Target, held: Held, next: number): void {
+    const label = this.#reach(target, held);
+    if (target !== next) this.#assembler.jump(label);
+  }
+
+  /** Label of a target that is reached with `held`. */
+  #reach(target: Target, held: Held): Label {
+    if (target === 'accept') return this.#exits.accept;
+    if (target === 'reject') return this.#exits.reject;
+    const known = this.#held[target];
+    this.#held[target] = known ? common(known, held) : held;
+    return this.#labels[target] ?? this.#exits.reject;
+  }
+
+  step(step: Step, index: number): void {
+    const before = this.#held[index] ?? NOTHING;
+    const { check } = step.node;
+    const next = index + 1;
+    if (check.kind !== 'compare') {
+      this.#split(step, check.kind === 'guard' ? step.success : step.unknown, before, next);
+      return;
+    }
+    if (step.worlds !== step.inside) this.#guard(step, before);
+    const held = this.#load(step, check.value, before);
+    this.#compare(check.comparison, isWide(check.value), step, held, next);
+  }
+
+  /** Loads a value unless it is there already; returns what registers hold then. */
+  #load(step: Step, value: Value, before: Held): Held {
+    const key = valueKey(value);
+    if (isWide(value)) {
+      if (before.wide === key) return before;
+      emitValue(this.#assembler, value, step.inside, this.#noExits());
+      return { narrow: before.narrow, wide: key };
+    }
+    if (before.narrow === key) return before;
+    if (value.kind !== 'bytes') {
+      emitValue(this.#assembler, value, step.inside, this.#noExits());
+      return { narrow: key, wide: before.wide };
+    }
+    // Bytes are loaded by a function, and their place is worked out in the registers of an address.
+    emitValue(this.#assembler, value, step.inside, {
+      failure: this.#reach(step.failure, { narrow: before.narrow, wide: null }),
+      unknown: value.mayBeChecksum ? this.#reach(step.unknown, NOTHING) : this.#exits.reject,
+    });
+    return { narrow: key, wide: null };
+  }
+
+  #noExits() {
+    return { failure: this.#exits.reject, unknown: this.#exits.reject };
+  }
+
+  /** Goes to `absent` where the header of a comparison is not there. */
+  #guard(step: Step, held: Held): void {
+    const question = questionOf(step);
+    if (question === null) return;
+    const { condition, register, constant } = this.#ask(question, false);
+    const absent = this.#reach(step.absent, held);
+    this.#assembler.jumpIf(condition, register, constant, absent);
+  }
+
+  /** Goes one way with the header, the other without. */
+  #split(step: Step, inside: Target, held: Held, next: number): void {
+    const question = questionOf(step);
+    if (question === null) {
+      this.goto(inside, held, next);
+      return;
+    }
+    const { condition, register, constant } = this.#ask(question, true);
+    this.#branch(condition, register, constant, inside, step.absent, held, next);
+  }
+
+  /** The comparison that is true inside (or, `inside` being false, outside). */
+  #ask(question: Question, inside: boolean) {
+    const present = question.present === inside;
+    const { header } = question;
+    if (header === 'ip' || header === 'ipv6') {
+      this.#assembler.load('B', R1, R10, FRAME.NETWORK_HEADER);
+      const condition: JumpName = (header === 'ipv6') === present ? 'JGE' : 'JLT';
+      return { condition, register: R1, constant: IPV6_FIRST_BYTE } as const;
+    }
+    const condition: JumpName = present ? 'JEQ' : 'JNE';
+    return { condition, register: PROTOCOL, constant: TRANSPORT_PROTOCOLS[header] } as const;
+  }
+
+  #branch(
+    condition: JumpName,
+    register: typeof R0,
+    constant: number,
+    yes: Target,
+    no: Target,
+    held: Held,
+    next: number,
+  ): void {
+    const inverse = INVERSE[condition];
+    const yesLabel = this.#reach(yes, held);
+    const noLabel = this.#reach(no, held);
+    if (yes === no) {
+      if (yes !== next) this.#assembler.jump(yesLabel);
+    } else if (yes === next && inverse !== undefined) {
+      this.#assembler.jumpIf(inverse, register, constant, noLabel);
+    } else {
+      this.#assembler.jumpIf(condition, register, constant, yesLabel);
+      if (no !== next) this.#assembler.jump(noLabel);
+    }
+  }
+
+  #compare(comparison: Comparison, wide: boolean, step: Step, held: Held, next: number): void {
+    const { success, failure } = step;
+    if (comparison.kind === 'bits') {
+      const [yes, no] = comparison.set ? [success, failure] : [failure, success];
+      this.#branch('JSET', R0, comparison.mask, yes, no, held, next);
+      return;
+    }
+    const { operator, words } = comparison;
+    if (!wide) {
+      this.#branch(CONDITIONS[operator], R0, words[0], success, failure, held, next);
+      return;
+    }
+    this.#compareUpperWords(operator, words, step, held);
+    const [register] = ADDRESS_REGISTERS.slice(-1);
+    this.#branch(CONDITIONS[operator], register ?? R0, words[0], success, failure, held, next);
+  }
+
+  /** All words but the lowest, which decides only when these are equal. */
+  #compareUpperWords(operator: Operator, words: readonly number[], step: Step, held: Held): void {
+    const success = this.#reach(step.success, held);
+    const failure = this.#reach(step.failure, held);
+    const isLess = operator === '<' || operator === '<=';
+    ADDRESS_REGISTERS.slice(0, -1).forEach((register, place) => {
+      const word = words[words.length - 1 - place] ?? 0;
+      if (operator === '=' || operator === '!=') {
+        this.#assembler.jumpIf('JNE', register, word, operator === '=' ? failure : success);
+        return;
+      }
+      this.#assembler.jumpIf('JLT', register, word, isLess ? success : failure);
+      this.#assembler.jumpIf('JGT', register, word, isLess ? failure : success);
+    });
+  }
+}
+
+function common(a: Held, b: Held): Held {
+  return {
+    narrow: a.narrow === b.narrow ? a.narrow : null,
+    wide: a.wide === b.wide ? a.wide : null,
+  };
+}
