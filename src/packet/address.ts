@@ -104,3 +104,61 @@ export const ADDRESS_FLAGS = {
   TCP_CHECKSUM: 0x40,
   UDP_CHECKSUM: 0x80,
 } as const;
+
+/** What `WINDIVERT_ADDRESS` calls the event of the network and forward layers. */
+const PACKET_EVENT = EVENTS[0];
+
+const FLAG_KEYS = [
+  ['sniffed', ADDRESS_FLAGS.SNIFFED],
+  ['outbound', ADDRESS_FLAGS.OUTBOUND],
+  ['loopback', ADDRESS_FLAGS.LOOPBACK],
+  ['impostor', ADDRESS_FLAGS.IMPOSTOR],
+  ['ipv6', ADDRESS_FLAGS.IPV6],
+  ['ipChecksum', ADDRESS_FLAGS.IP_CHECKSUM],
+  ['tcpChecksum', ADDRESS_FLAGS.TCP_CHECKSUM],
+  ['udpChecksum', ADDRESS_FLAGS.UDP_CHECKSUM],
+] as const;
+
+/** The bits of {@link ADDRESS_FLAGS} that an address has set. @internal */
+export function encodeFlags(address: AddressInit): number {
+  let flags = 0;
+  for (const [key, flag] of FLAG_KEYS) if (address[key]) flags |= flag;
+  return flags;
+}
+
+/**
+ * Number of a layer given by name or number.
+ *
+ * @throws RangeError for one that there is not
+ * @internal
+ */
+export function encodeLayer(layer: Layer | number): number {
+  const number = typeof layer === 'number' ? layer : LAYERS.indexOf(layer);
+  if (LAYERS[number] !== undefined) return number;
+  throw new RangeError(`address.layer: expected ${LAYERS.join(', ')} or 0..4, got ${layer}`);
+}
+
+/** The address of a packet as callers see it. @internal */
+export function decodeAddress(
+  flags: number,
+  layer: number,
+  timestamp: bigint,
+  interfaceIndex: number,
+  subInterfaceIndex: number,
+): Address {
+  return {
+    timestamp,
+    layer: LAYERS[layer] ?? LAYERS[0],
+    event: PACKET_EVENT,
+    sniffed: (flags & ADDRESS_FLAGS.SNIFFED) !== 0,
+    outbound: (flags & ADDRESS_FLAGS.OUTBOUND) !== 0,
+    loopback: (flags & ADDRESS_FLAGS.LOOPBACK) !== 0,
+    impostor: (flags & ADDRESS_FLAGS.IMPOSTOR) !== 0,
+    ipv6: (flags & ADDRESS_FLAGS.IPV6) !== 0,
+    ipChecksum: (flags & ADDRESS_FLAGS.IP_CHECKSUM) !== 0,
+    tcpChecksum: (flags & ADDRESS_FLAGS.TCP_CHECKSUM) !== 0,
+    udpChecksum: (flags & ADDRESS_FLAGS.UDP_CHECKSUM) !== 0,
+    interfaceIndex,
+    subInterfaceIndex,
+  };
+}

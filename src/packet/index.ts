@@ -1,0 +1,24 @@
+/**
+ * Packets: parsing, checksums, hash, TTL, address text, and typed views over bytes. Imports nothing
+ * from Node and runs in a browser too.
+ *
+ * @module
+ */
+
+export type { Address, AddressInit, AddressValue, EventName, Layer, Wide } from './address.ts';
+export { CHECKSUM_FLAGS, calcChecksums } from './checksum.ts';
+export { hashPacket } from './hash.ts';
+export { IcmpView, Icmpv6View } from './icmp.ts';
+export {
+  formatIPv4Address,
+  formatIPv6Address,
+  parseIPv4Address,
+  parseIPv6Address,
+} from './ip-text.ts';
+export { IPv4View } from './ipv4.ts';
+export { IPv6View, type IPv6Words } from './ipv6.ts';
+export { Packet, type ProcessInfo } from './packet.ts';
+export { type PacketLayout, parsePacket } from './parse.ts';
+export { TcpView } from './tcp.ts';
+export { decrementTtl } from './ttl.ts';
+export { UdpView } from './udp.ts';

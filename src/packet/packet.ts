@@ -1,0 +1,422 @@
+/**
+ * A packet and its address: what a handle receives and sends.
+ *
+ * The bytes are the caller's or the handle's; nothing is copied, parsed or made before it is asked for.
+ *
+ * @module
+ */
+
+import { DivertError } from '../errors.ts';
+import {
+  ADDRESS_FLAGS,
+  type Address,
+  type AddressInit,
+  decodeAddress,
+  encodeFlags,
+  encodeLayer,
+} from './address.ts';
+import { readUint8, writeUint16 } from './bytes.ts';
+import { CHANGES, describeType, type HeaderView } from './header-view.ts';
+import { IcmpView, Icmpv6View } from './icmp.ts';
+import { IPv4View } from './ipv4.ts';
+import { IPv6View } from './ipv6.ts';
+import { LENGTHS, PacketScan, scanPacket } from './layout.ts';
+import { CHECKSUM_BITS, fixChecksums, isWhole, NO_SUM, sumCovered } from './stale-checksums.ts';
+import { TcpView } from './tcp.ts';
+import { UdpView } from './udp.ts';
+
+/** The process a packet belongs to. */
+export interface ProcessInfo {
+  readonly pid: number;
+  /** As the kernel names it, at most 15 characters. */
+  readonly name: string;
+  /** Path of the program, where it could be read. */
+  readonly executable: string | null;
+  readonly commandLine: readonly string[] | null;
+  readonly userId: number | null;
+  /** Path of the control group. */
+  readonly cgroup: string | null;
+  /** `certain`: from the socket itself. */
+  readonly confidence: 'certain' | 'likely';
+}
+
+const IPV4_TOTAL_LENGTH = 2;
+const IPV6_PAYLOAD_LENGTH = 4;
+const UDP_LENGTH = 4;
+const LENGTH_MAX = 0xffff;
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+/** What a view is made over before it is bound to the packet. */
+const ANY_HEADER: Uint8Array = new Uint8Array(LENGTHS.IPV6_HEADER);
+
+/**
+ * A packet from its IP header on.
+ *
+ * Setters of the views and assigning the payload mark the checksums they make stale; these are
+ * computed once, on send. Bytes written through `bytes` are the caller's business, as in WinDivert:
+ * `calcChecksums`, or clear the checksum's flag in `address`. What was received without being
+ * retained is valid until the next turn.
+ *
+ * @example
+ * for await (const packet of handle) {
+ *   if (packet.tcp) packet.tcp.dstPort = 8080;
+ *   handle.send(packet);
+ * }
+ */
+export class Packet {
+  /** Bytes that hold the packet. @internal */
+  memory: Uint8Array = NO_BYTES;
+  /** Where it starts in `memory`. @internal */
+  offset = 0;
+  /** Of the packet in bytes. @internal */
+  length = 0;
+  /** {@link ADDRESS_FLAGS}; `address` has the last word until `finish`. @internal */
+  flags = 0;
+  #interfaceIndex = 0;
+  #subInterfaceIndex = 0;
+  #timestamp = 0n;
+  #layer = 0;
+  /** Checksums that were valid at first; one that is not any more was cleared by the caller. */
+  #validAtFirst = 0;
+  #changes = 0;
+  /** Sum of what the transport checksum covers, from before the first change that needs it. */
+  #sumBefore = NO_SUM;
+  readonly #scan: PacketScan = new PacketScan();
+  #scanState: 'none' | 'bad' | 'good' = 'none';
+  #address: Address | null = null;
+  #bytes: Uint8Array | null = null;
+  #ip: IPv4View | null = null;
+  #ipv6: IPv6View | null = null;
+  #tcp: TcpView | null = null;
+  #udp: UdpView | null = null;
+  #icmp: IcmpView | null = null;
+  #icmpv6: Icmpv6View | null = null;
+  #process: ProcessInfo | null = null;
+
+  /**
+   * A packet over the caller's bytes.
+   *
+   * @param bytes - from the IP header; written to by setters and on send
+   * @param address - where it is going; a checksum that is not said to be valid is computed on send
+   * @throws TypeError when `bytes` is no Uint8Array
+   */
+  constructor(bytes: Uint8Array, address: AddressInit) {
+    checkBytes(bytes, 'packet');
+    const version6 = bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
+    const flags = encodeFlags({ ipv6: version6, ...address });
+    this.rebind(
+      bytes,
+      0,
+      bytes.length,
+      flags,
+      address.interfaceIndex ?? address.ifIdx ?? 0,
+      address.subInterfaceIndex ?? address.subIfIdx ?? 0,
+      BigInt(address.timestamp ?? 0),
+      encodeLayer(address.layer ?? 0),
+    );
+    this.#validAtFirst = CHECKSUM_BITS;
+  }
+
+  /**
+   * Makes this the object of another packet: nothing of the former one is left. Allocates nothing.
+   *
+   * @internal
+   */
+  rebind(
+    memory: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    interfaceIndex: number,
+    subInterfaceIndex: number,
+    timestamp: bigint,
+    layer: number,
+  ): void {
+    this.memory = memory;
+    this.offset = offset;
+    this.length = length;
+    this.flags = flags;
+    this.#validAtFirst = flags & CHECKSUM_BITS;
+    this.#interfaceIndex = interfaceIndex;
+    this.#subInterfaceIndex = subInterfaceIndex;
+    this.#timestamp = timestamp;
+    this.#layer = layer;
+    this.#changes = 0;
+    this.#sumBefore = NO_SUM;
+    this.#scanState = 'none';
+    this.#address = null;
+    this.#bytes = null;
+    this.#process = null;
+  }
+
+  /** The packet's bytes, to read and to write. Nothing is fixed after what is written here. */
+  get bytes(): Uint8Array {
+    this.#changes |= CHANGES.BYTES | CHANGES.LAYOUT;
+    this.#bytes ??= this.memory.subarray(this.offset, this.offset + this.length);
+    return this.#bytes;
+  }
+
+  /** Where the packet was seen and is going. What is written to it counts on send. */
+  get address(): Address {
+    this.#address ??= decodeAddress(
+      this.flags,
+      this.#layer,
+      this.#timestamp,
+      this.#interfaceIndex,
+      this.#subInterfaceIndex,
+    );
+    return this.#address;
+  }
+
+  /** Who owns the packet, where that is known. */
+  get process(): ProcessInfo | null {
+    return this.#process;
+  }
+
+  /** Says who owns it. @internal */
+  attribute(info: ProcessInfo | null): void {
+    this.#process = info;
+  }
+
+  /** The IPv4 header, null when there is none. */
+  get ip(): IPv4View | null {
+    if (!this.#isScanned() || this.#scan.version !== 4) return null;
+    this.#ip ??= new IPv4View(ANY_HEADER, 0, this);
+    return this.#bind(this.#ip, 0);
+  }
+
+  /** The IPv6 header, null when there is none. */
+  get ipv6(): IPv6View | null {
+    if (!this.#isScanned() || this.#scan.version !== 6) return null;
+    this.#ipv6 ??= new IPv6View(ANY_HEADER, 0, this);
+    return this.#bind(this.#ipv6, 0);
+  }
+
+  /** The TCP header, null when there is none. */
+  get tcp(): TcpView | null {
+    if (!this.#isScanned() || this.#scan.tcp < 0) return null;
+    this.#tcp ??= new TcpView(ANY_HEADER, 0, this);
+    return this.#bind(this.#tcp, this.#scan.tcp);
+  }
+
+  /** The UDP header, null when there is none. */
+  get udp(): UdpView | null {
+    if (!this.#isScanned() || this.#scan.udp < 0) return null;
+    this.#udp ??= new UdpView(ANY_HEADER, 0, this);
+    return this.#bind(this.#udp, this.#scan.udp);
+  }
+
+  /** The ICMP header of IPv4, null when there is none. */
+  get icmp(): IcmpView | null {
+    if (!this.#isScanned() || this.#scan.icmp < 0) return null;
+    this.#icmp ??= new IcmpView(ANY_HEADER, 0, this);
+    return this.#bind(this.#icmp, this.#scan.icmp);
+  }
+
+  /** The ICMPv6 header, null when there is none. */
+  get icmpv6(): Icmpv6View | null {
+    if (!this.#isScanned() || this.#scan.icmpv6 < 0) return null;
+    this.#icmpv6 ??= new Icmpv6View(ANY_HEADER, 0, this);
+    return this.#bind(this.#icmpv6, this.#scan.icmpv6);
+  }
+
+  /**
+   * What is behind the transport header, or behind the IP headers when there is none; empty when
+   * there is no IP header. In place: the checksum follows what is written here.
+   *
+   * Bytes of any length can be assigned. They are copied; the lengths in the IP and UDP headers
+   * follow, extension headers and options stay, and what was behind the IP data is cut off. In a
+   * fragment the UDP length, which is the whole datagram's, stays.
+   *
+   * @throws TypeError when something else is assigned
+   * @throws RangeError when an IP packet cannot be that long
+   * @throws DivertError `bad-packet` on assignment when there is no IP header
+   */
+  get payload(): Uint8Array {
+    if (!this.#isScanned()) return NO_BYTES;
+    this.#noteSum();
+    this.#changes |= CHANGES.BYTES;
+    const start = this.offset + this.#scan.payloadOffset;
+    return this.memory.subarray(start, start + this.#scan.payloadLength);
+  }
+  set payload(value: Uint8Array) {
+    checkBytes(value, 'packet.payload');
+    if (!this.#isScanned()) {
+      throw new DivertError(
+        'bad-packet',
+        'The payload of a packet without an IP header was assigned.',
+      );
+    }
+    this.#setPayload(value);
+  }
+
+  /**
+   * Other bytes for the same packet. They are not copied, and are written to by setters and on send.
+   *
+   * @param bytes - from the IP header, of any length
+   * @throws TypeError when they are no Uint8Array
+   */
+  replace(bytes: Uint8Array): void {
+    checkBytes(bytes, 'packet.replace');
+    this.#move(bytes, 0, bytes.length);
+    this.#changes = CHANGES.BYTES;
+    this.#sumBefore = NO_SUM;
+    this.#bindViews();
+  }
+
+  /** A copy that is the caller's, with all that was changed so far. */
+  retain(): Packet {
+    const copy = new Packet(NO_BYTES, {});
+    copy.assume(this);
+    return copy;
+  }
+
+  /** Takes over a copy of another packet and of the state of its changes. @internal */
+  assume(from: Packet): void {
+    from.#readAddress();
+    const memory = from.memory.slice(from.offset, from.offset + from.length);
+    this.rebind(
+      memory,
+      0,
+      memory.length,
+      from.flags,
+      from.#interfaceIndex,
+      from.#subInterfaceIndex,
+      from.#timestamp,
+      from.#layer,
+    );
+    this.#validAtFirst = from.#validAtFirst;
+    this.#changes = from.#changes;
+    this.#sumBefore = from.#sumBefore;
+    this.#process = from.#process;
+  }
+
+  /**
+   * Makes stale checksums right; afterwards the packet counts as unchanged. For senders.
+   *
+   * @returns false when the bytes are those that were there at first
+   * @internal
+   */
+  finish(): boolean {
+    this.#readAddress();
+    const cleared = this.#validAtFirst & ~this.flags;
+    if (this.#changes === 0 && cleared === 0) return false;
+    if (this.#isScanned()) {
+      const { memory, offset, flags } = this;
+      this.flags = fixChecksums(memory, offset, this.#scan, this.#changes, flags, this.#sumBefore);
+      if (this.#address) writeChecksumFlags(this.#address, this.flags);
+    }
+    this.#validAtFirst = this.flags & CHECKSUM_BITS;
+    this.#changes = 0;
+    this.#sumBefore = NO_SUM;
+    return true;
+  }
+
+  /** Told by the views before each write. @internal */
+  mark(changes: number): void {
+    // Over a piece the checksum cannot be computed again, only mended by the difference.
+    if (this.#isScanned() && !isWhole(this.#scan)) this.#noteSum();
+    this.#changes |= changes;
+    if ((changes & CHANGES.IP_ASSIGNED) !== 0) this.#claim(ADDRESS_FLAGS.IP_CHECKSUM);
+    if ((changes & CHANGES.TRANSPORT_ASSIGNED) !== 0) {
+      this.#claim(ADDRESS_FLAGS.TCP_CHECKSUM | ADDRESS_FLAGS.UDP_CHECKSUM);
+    }
+  }
+
+  /** The caller says that these checksums are as they shall be. */
+  #claim(flags: number): void {
+    this.#readAddress();
+    this.flags |= flags;
+    if (this.#address) writeChecksumFlags(this.#address, this.flags);
+  }
+
+  /** Takes over what the caller wrote to the address object. */
+  #readAddress(): void {
+    const address = this.#address;
+    if (!address) return;
+    this.flags = encodeFlags(address);
+    this.#interfaceIndex = address.interfaceIndex;
+    this.#subInterfaceIndex = address.subInterfaceIndex;
+    this.#timestamp = address.timestamp;
+    this.#layer = encodeLayer(address.layer);
+  }
+
+  #isScanned(): boolean {
+    if (this.#scanState === 'none' || (this.#changes & CHANGES.LAYOUT) !== 0) {
+      const found = scanPacket(this.memory, this.offset, this.length, this.#scan);
+      this.#scanState = found ? 'good' : 'bad';
+    }
+    return this.#scanState === 'good';
+  }
+
+  #noteSum(): void {
+    if (this.#sumBefore !== NO_SUM) return;
+    this.#sumBefore = sumCovered(this.memory, this.offset, this.#scan);
+  }
+
+  #bind<View extends HeaderView>(view: View, header: number): View {
+    return view.bind(this.memory, this.offset + header, this.offset + this.#scan.dataEnd);
+  }
+
+  #setPayload(value: Uint8Array): void {
+    const scan = this.#scan;
+    const end = scan.payloadOffset + value.length;
+    const counted = scan.version === 4 ? end : end - LENGTHS.IPV6_HEADER;
+    if (counted > LENGTH_MAX) {
+      throw new RangeError(`packet.payload: ${value.length} bytes make the packet too long for IP`);
+    }
+    this.mark(CHANGES.BYTES | CHANGES.TRANSPORT);
+    if (end <= this.length) {
+      this.memory.set(value, this.offset + scan.payloadOffset);
+      this.#move(this.memory, this.offset, end);
+    } else {
+      const memory = new Uint8Array(end);
+      memory.set(this.memory.subarray(this.offset, this.offset + scan.payloadOffset));
+      memory.set(value, scan.payloadOffset);
+      this.#move(memory, 0, end);
+    }
+    if (end !== scan.ipLength) this.#setLengths(counted, end - scan.headersEnd);
+    this.#bindViews();
+  }
+
+  /** Writes the lengths of the IP header and, in a whole packet, of the UDP header. */
+  #setLengths(counted: number, transportLength: number): void {
+    const { memory, offset } = this;
+    const scan = this.#scan;
+    this.#changes |= CHANGES.IP | CHANGES.PSEUDO_HEADER | CHANGES.LAYOUT;
+    const field = scan.version === 4 ? IPV4_TOTAL_LENGTH : IPV6_PAYLOAD_LENGTH;
+    writeUint16(memory, offset + field, counted);
+    if (scan.udp >= 0 && scan.fragment === 0) {
+      writeUint16(memory, offset + scan.udp + UDP_LENGTH, transportLength);
+    }
+  }
+
+  #move(memory: Uint8Array, offset: number, length: number): void {
+    this.memory = memory;
+    this.offset = offset;
+    this.length = length;
+    this.#bytes = null;
+    this.#scanState = 'none';
+  }
+
+  /** Views that were handed out follow the packet; one of a header that is gone stays where it was. */
+  #bindViews(): void {
+    if (this.#ip) void this.ip;
+    if (this.#ipv6) void this.ipv6;
+    if (this.#tcp) void this.tcp;
+    if (this.#udp) void this.udp;
+    if (this.#icmp) void this.icmp;
+    if (this.#icmpv6) void this.icmpv6;
+  }
+}
+
+function checkBytes(value: Uint8Array, name: string): void {
+  if (value instanceof Uint8Array) return;
+  throw new TypeError(`${name}: expected a Uint8Array, got ${describeType(value)}`);
+}
+
+function writeChecksumFlags(address: Address, flags: number): void {
+  address.ipChecksum = (flags & ADDRESS_FLAGS.IP_CHECKSUM) !== 0;
+  address.tcpChecksum = (flags & ADDRESS_FLAGS.TCP_CHECKSUM) !== 0;
+  address.udpChecksum = (flags & ADDRESS_FLAGS.UDP_CHECKSUM) !== 0;
+}
