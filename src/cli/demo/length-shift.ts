@@ -18,7 +18,7 @@ export class LengthShift {
     const { tcp } = packet;
     const difference = newLength - packet.payload.length;
     if (tcp === null || difference === 0) return;
-    const from = (tcp.seqNum + packet.payload.length) >>> 0;
+    const from = (tcp.sequenceNumber + packet.payload.length) >>> 0;
     this.#shifts.set(tcp.dstPort, { from, bytes: difference });
   }
 
@@ -29,13 +29,13 @@ export class LengthShift {
     if (packet.address.outbound) {
       const shift = this.#shifts.get(tcp.srcPort);
       if (shift === undefined || !tcp.ack) return;
-      if (isAtOrAfter(tcp.ackNum, shift.from + shift.bytes)) {
-        tcp.ackNum = (tcp.ackNum - shift.bytes) >>> 0;
+      if (isAtOrAfter(tcp.acknowledgmentNumber, shift.from + shift.bytes)) {
+        tcp.acknowledgmentNumber = (tcp.acknowledgmentNumber - shift.bytes) >>> 0;
       }
     } else {
       const shift = this.#shifts.get(tcp.dstPort);
-      if (shift === undefined || !isAtOrAfter(tcp.seqNum, shift.from)) return;
-      tcp.seqNum = (tcp.seqNum + shift.bytes) >>> 0;
+      if (shift === undefined || !isAtOrAfter(tcp.sequenceNumber, shift.from)) return;
+      tcp.sequenceNumber = (tcp.sequenceNumber + shift.bytes) >>> 0;
     }
   }
 }

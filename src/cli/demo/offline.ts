@@ -6,13 +6,14 @@
 
 import { fileURLToPath } from 'node:url';
 import { compileFilter } from '../../filter/index.ts';
+import { parsePacket } from '../../packet/index.ts';
 import { newCounts, readOffline } from '../offline.ts';
 import { plural, print, styleFor } from '../output.ts';
 import { formatPacketLine } from '../packet-line.ts';
-import { SCENES } from './scenes.ts';
+import { SCENES, type Scene } from './scenes.ts';
 
 const CAPTURE = new URL('../../../captures/demo.pcapng', import.meta.url);
-const LINES_SHOWN = 4;
+const LINES_SHOWN = 5;
 
 /** Shows for each scene which packets of the capture match and what would be done. */
 export async function playOffline(reason: string, signal: AbortSignal): Promise<void> {
@@ -20,24 +21,33 @@ export async function playOffline(reason: string, signal: AbortSignal): Promise<
   print(style('bold', 'netdivert demo, over a capture file'));
   print(`Not on live traffic: ${reason}.`);
   print('The same filters run over captures/demo.pcapng; nothing is intercepted.');
-  for (const [index, { title, filter, action }] of Object.values(SCENES).entries()) {
+  for (const [index, scene] of Object.values(SCENES).entries()) {
+    const { title, filter, action } = scene;
     signal.throwIfAborted();
     print();
     print(style('bold', `${index + 1}. ${title}`));
     print(`   filter  ${style('cyan', filter)}`);
     print(`   action  would ${action}`);
-    await showMatches(filter);
+    await showMatches(scene);
   }
 }
 
-async function showMatches(filter: string): Promise<void> {
+async function showMatches({ filter, effect }: Scene): Promise<void> {
   const style = styleFor(process.stdout);
   const counts = newCounts();
   const file = fileURLToPath(CAPTURE);
+  let shown = 0;
   for await (const packet of readOffline(compileFilter(filter), { file }, counts)) {
-    if (!packet.matches || counts.matched > LINES_SHOWN) continue;
-    print(`   match   ${formatPacketLine(packet.bytes, packet, style)}`);
+    if (!packet.matches) continue;
+    const { bytes, direction } = packet;
+    const layout = parsePacket(bytes);
+    // Packets that only carry acknowledgements would fill the screen.
+    if (layout === null || layout.data === null || shown === LINES_SHOWN) continue;
+    shown++;
+    const payload = bytes.subarray(layout.data, layout.data + layout.dataLength);
+    const would = effect(payload, direction === 'outbound');
+    print(`   match   ${formatPacketLine(bytes, packet, style)}`);
+    if (would !== null) print(`           ${style('yellow', `would be ${would}`)}`);
   }
-  if (counts.matched > LINES_SHOWN) print(`           and ${counts.matched - LINES_SHOWN} more`);
   print(`   counts  ${counts.matched} of ${plural(counts.captured, 'packet')} matched`);
 }

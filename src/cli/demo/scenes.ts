@@ -12,33 +12,42 @@ export interface Scene {
   readonly filter: string;
   /** What is done with a packet that matches. */
   readonly action: string;
+  /** What would become of one packet; null: it would be sent on as it is. */
+  effect(payload: Uint8Array, outbound: boolean): string | null;
 }
+
+export const BLOCKED_HOST = 'ads.example';
+export const HOLD_MS = 150;
 
 export const SCENES: Readonly<Record<'see' | 'rewrite' | 'block' | 'slow', Scene>> = {
   see: {
     title: 'See requests',
     filter: 'outbound and tcp.DstPort == 80 and tcp.PayloadLength > 0',
     action: 'print the request line, send the packet on',
+    effect: () => null,
   },
   rewrite: {
     title: 'Rewrite responses',
     filter: 'tcp.SrcPort == 80 or tcp.DstPort == 80',
     action: 'change the page, correct Content-Length and the sequence numbers after it',
+    effect: (payload, outbound) => {
+      const changed = outbound ? null : rewriteResponse(payload);
+      return changed && `response of ${payload.length} bytes changed to one of ${changed.length}`;
+    },
   },
   block: {
     title: 'Block a host',
     filter: 'outbound and tcp.DstPort == 80 and tcp.PayloadLength > 0',
     action: 'drop requests for ads.example, send the others on',
+    effect: (payload) => (readRequest(payload)?.host === BLOCKED_HOST ? 'dropped' : null),
   },
   slow: {
     title: 'Slow a connection down',
     filter: 'tcp.SrcPort == 8080 or tcp.DstPort == 8080',
     action: 'hold each packet for 150 ms, then send it on',
+    effect: () => `held for ${HOLD_MS} ms`,
   },
 };
-
-export const BLOCKED_HOST = 'ads.example';
-export const HOLD_MS = 150;
 
 /** Pages and what they become: the first of the same length, the second longer. */
 const REWRITES: readonly (readonly [page: string, changed: string])[] = [
