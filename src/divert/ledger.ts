@@ -5,6 +5,7 @@
  * @module
  */
 import { DivertError } from '../errors.ts';
+import { LAYERS } from '../packet/address.ts';
 import type { NetworkChannel } from './backend.ts';
 import { HeldList } from './held-list.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -21,6 +22,8 @@ export class Ledger {
   readonly #onFailed: (error: unknown) => void;
   readonly #held: HeldList;
   readonly #counters = new Counters();
+  /** WINDIVERT_LAYER of the packets. */
+  readonly layer: number;
   /** How long a packet in borrowed memory may stay undecided. */
   holdTimeMs: number;
   #heldCount = 0;
@@ -37,6 +40,7 @@ export class Ledger {
     this.#options = options;
     this.#onFailed = onFailed;
     this.#held = new HeldList(this.forget);
+    this.layer = LAYERS.indexOf(options.layer);
     this.holdTimeMs = options.queueTimeMs;
   }
 

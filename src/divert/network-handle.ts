@@ -8,7 +8,7 @@ import { compileFilter, type Filter } from '../filter/index.ts';
 import { ADDRESS_FLAGS, type AddressInit } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
 import type { NetworkChannel } from './backend.ts';
-import { HeldPacket } from './held-packet.ts';
+import { HeldPacket, stalePacket } from './held-packet.ts';
 import { Ledger } from './ledger.ts';
 import {
   checkFilterLayer,
@@ -20,6 +20,7 @@ import {
   type SettableParam,
   WINDIVERT_VERSION,
 } from './options.ts';
+import { checkOutgoing } from './outgoing.ts';
 import { PacketBatch } from './packet-batch.ts';
 import { PacketQueue, type QueueLimits } from './packet-queue.ts';
 import type { Slot } from './slot.ts';
@@ -291,7 +292,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
 
   #inject(packet: Packet): void {
     packet.finish();
-    this.#channel.inject(packet.bytes, packet.address);
+    this.#channel.inject(checkOutgoing(packet.bytes), packet.address);
     this.#ledger.inject();
   }
 
@@ -325,12 +326,4 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
       await this.#channel.close();
     }
   }
-}
-
-function stalePacket(action: string): DivertError {
-  return new DivertError(
-    'stale-packet',
-    `Cannot ${action} a packet that was sent, dropped or given up before.`,
-    { hint: 'Call packet.retain() to keep a packet, or to send it more than once.' },
-  );
 }

@@ -10,6 +10,8 @@ export interface SlotOwner {
   release(slot: Slot): void;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 export class Slot {
   /** Memory the packet lies in. */
   memory: Uint8Array;
@@ -37,10 +39,12 @@ export class Slot {
     this.owner = owner;
   }
 
-  /** Takes over another slot's packet with a copy of its bytes; the other one is free afterwards. */
+  /**
+   * Takes over another slot's packet, without its bytes; the other one is free afterwards, its
+   * memory untouched until the next read.
+   */
   static detach(from: Slot): Slot {
-    const copy = from.memory.slice(from.offset, from.offset + from.length);
-    const slot = new Slot(copy, null);
+    const slot = new Slot(NO_BYTES, null);
     slot.length = from.length;
     slot.originalLength = from.originalLength;
     slot.id = from.id;

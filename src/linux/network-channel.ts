@@ -11,7 +11,7 @@ import { DivertError, UnsupportedError } from '../errors.ts';
 import { compileMatcher } from '../filter/emit-js.ts';
 import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
-import { closeProgram, loadProgram } from './bpf/program.ts';
+import { loadProgram, type Program } from './bpf/program.ts';
 import { compileForHooks, hookPriority } from './hooks.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
 import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
@@ -143,17 +143,18 @@ export class LinuxNetworkChannel implements NetworkChannel {
       ? { kind: 'verdict', code: NF.DROP }
       : { kind: 'queue', queueNumber: this.#queue.number };
     const priority = hookPriority(this.#options.priority);
-    const rules: RuleSpec[] = [];
+    const programs: Program[] = [];
     try {
-      for (const { hook, conditions, program } of hooks) {
-        const programFd = loadProgram(program, 'netdivert');
-        rules.push({ hook, priority, conditions, programFd, action });
-      }
+      const rules = hooks.map(({ hook, conditions, program }): RuleSpec => {
+        const loaded = loadProgram(program.instructions, { name: 'netdivert' });
+        programs.push(loaded);
+        return { hook, priority, conditions, programFd: loaded.fd, action };
+      });
       const result = use(rules);
       this.#residual = exact ? null : compileMatcher(filter.tests, filter.layer);
       return result;
     } finally {
-      for (const { programFd } of rules) closeProgram(programFd);
+      for (const program of programs) program.close();
     }
   }
 

@@ -97,10 +97,12 @@ export class Packet {
    * A packet over the caller's bytes.
    *
    * @param bytes - from the IP header; written to by setters and on send
-   * @param address - where it is going; a checksum that is not said to be valid is computed on send
+   * @param address - where it is going; a checksum that is not said to be valid is computed on send.
+   * null: `rebind` follows
    * @throws TypeError when `bytes` is no Uint8Array
    */
-  constructor(bytes: Uint8Array, address: AddressInit) {
+  constructor(bytes: Uint8Array, address: AddressInit | null) {
+    if (address === null) return;
     checkBytes(bytes, 'packet');
     const version6 = bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
     const flags = encodeFlags({ ipv6: version6, ...address });
@@ -251,7 +253,8 @@ export class Packet {
   }
 
   /**
-   * Other bytes for the same packet. They are not copied, and are written to by setters and on send.
+   * Other bytes for the same packet. They are not copied, and are written to by setters and on send;
+   * all checksums are computed on send.
    *
    * @param bytes - from the IP header, of any length
    * @throws TypeError when they are no Uint8Array
@@ -259,7 +262,7 @@ export class Packet {
   replace(bytes: Uint8Array): void {
     checkBytes(bytes, 'packet.replace');
     this.#move(bytes, 0, bytes.length);
-    this.#changes = CHANGES.BYTES;
+    this.#changes = CHANGES.BYTES | CHANGES.IP | CHANGES.TRANSPORT;
     this.#sumBefore = NO_SUM;
     this.#bindViews();
   }
@@ -269,6 +272,13 @@ export class Packet {
     const copy = new Packet(NO_BYTES, {});
     copy.assume(this);
     return copy;
+  }
+
+  /** Moves to memory of its own, with all that was changed so far. @internal */
+  own(): void {
+    const memory = this.memory.slice(this.offset, this.offset + this.length);
+    this.#move(memory, 0, memory.length);
+    this.#bindViews();
   }
 
   /** Takes over a copy of another packet and of the state of its changes. @internal */

@@ -1,0 +1,91 @@
+/**
+ * A packet out of a handle: it knows what the kernel calls it.
+ *
+ * @module
+ */
+import { DivertError } from '../errors.ts';
+import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { Packet } from '../packet/packet.ts';
+import type { Ledger } from './ledger.ts';
+import { invalidParameter } from './options.ts';
+import { checkOutgoing } from './outgoing.ts';
+import { Slot } from './slot.ts';
+
+/** @internal */
+export class HeldPacket extends Packet {
+  readonly ledger: Ledger;
+  /** A batch uses the object again for its next packet. */
+  readonly #isPooled: boolean;
+  #slot: Slot;
+  #serial = 0;
+
+  constructor(ledger: Ledger, slot: Slot, isPooled = false) {
+    super(slot.memory, null);
+    this.ledger = ledger;
+    this.#isPooled = isPooled;
+    this.#slot = slot;
+    this.hold(slot);
+  }
+
+  /** Makes this the object of another packet. */
+  hold(slot: Slot): void {
+    this.#slot = slot;
+    this.#serial = slot.serial;
+    const { memory, offset, length, flags, interfaceIndex, timestampNs } = slot;
+    this.rebind(memory, offset, length, flags, interfaceIndex, 0, timestampNs, this.ledger.layer);
+  }
+
+  /** What the kernel holds for this packet; null when it was decided about and the memory given back. */
+  get slot(): Slot | null {
+    return this.#slot.owner === null || this.#slot.serial === this.#serial ? this.#slot : null;
+  }
+
+  /**
+   * Gives the packet bytes of its own, valid for as long as it is referenced. The kernel keeps it
+   * until it is sent or dropped, for a minute at most.
+   *
+   * @returns this packet, or a new one where this object belongs to a batch
+   * @throws {@link DivertError} `stale-packet` when it was decided about before
+   */
+  override retain(): Packet {
+    const { slot } = this;
+    if (!slot) throw stalePacket('retain');
+    if (slot.owner === null) return this;
+    const detached = Slot.detach(slot);
+    if (detached.undecided) this.ledger.retain(detached);
+    if (this.#isPooled) {
+      const copy = new HeldPacket(this.ledger, detached);
+      copy.assume(this);
+      return copy;
+    }
+    this.own();
+    this.#slot = detached;
+    return this;
+  }
+
+  /** Puts it back in the direction it had. */
+  sendBack(slot: Slot): void {
+    if (!this.finish()) {
+      this.ledger.send(slot);
+      return;
+    }
+    const bytes = checkOutgoing(this.bytes);
+    const isIPv6 = (bytes[0] ?? 0) >> 4 === 6;
+    if (isIPv6 !== ((slot.flags & ADDRESS_FLAGS.IPV6) !== 0)) {
+      throw invalidParameter(
+        'A packet cannot change between IPv4 and IPv6.',
+        'Drop it and send a new one.',
+      );
+    }
+    this.ledger.sendChanged(slot, bytes);
+  }
+}
+
+/** @internal */
+export function stalePacket(action: string): DivertError {
+  return new DivertError(
+    'stale-packet',
+    `Cannot ${action} a packet that was sent, dropped or given up before.`,
+    { hint: 'Call packet.retain() before, to keep a packet or to send it more than once.' },
+  );
+}

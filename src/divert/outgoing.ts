@@ -1,0 +1,48 @@
+/**
+ * Checks bytes before they go back to the kernel, as WinDivertSend does: a packet's length is
+ * what its IP header says.
+ *
+ * @module
+ */
+import type { DivertError } from '../errors.ts';
+import { invalidParameter } from './options.ts';
+
+const IPV4_HEADER_BYTES = 20;
+const IPV4_TOTAL_LENGTH = 2;
+const IPV6_HEADER_BYTES = 40;
+const IPV6_PAYLOAD_LENGTH = 4;
+
+/**
+ * The bytes to send: those given, without what follows the IP packet.
+ *
+ * @throws {@link DivertError} `invalid-parameter` when they are no whole IPv4 or IPv6 packet
+ */
+export function checkOutgoing(bytes: Uint8Array): Uint8Array {
+  const version = (bytes[0] ?? 0) >> 4;
+  if (version !== 4 && version !== 6) {
+    throw refusal(bytes, `the IP version is ${version}, not 4 or 6`);
+  }
+  const headerLength = version === 4 ? ((bytes[0] ?? 0) & 15) * 4 : IPV6_HEADER_BYTES;
+  if (headerLength < IPV4_HEADER_BYTES || headerLength > bytes.length) {
+    throw refusal(bytes, `an IPv${version} header of ${headerLength} bytes does not fit`);
+  }
+  const length =
+    version === 4
+      ? readUint16(bytes, IPV4_TOTAL_LENGTH)
+      : IPV6_HEADER_BYTES + readUint16(bytes, IPV6_PAYLOAD_LENGTH);
+  if (length < headerLength || length > bytes.length) {
+    throw refusal(bytes, `the IP header says ${length}`);
+  }
+  return length === bytes.length ? bytes : bytes.subarray(0, length);
+}
+
+function readUint16(bytes: Uint8Array, offset: number): number {
+  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
+}
+
+function refusal(bytes: Uint8Array, reason: string): DivertError {
+  return invalidParameter(
+    `These ${bytes.length} bytes are no IP packet: ${reason}.`,
+    'Send bytes from the IP header on, with the length of that header right.',
+  );
+}
