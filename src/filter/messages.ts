@@ -14,7 +14,10 @@ import type { Expectation, FilterProblem } from './problem.ts';
 const MAX_QUOTED = 48;
 
 function quoted(text: string): string {
-  return text.length > MAX_QUOTED ? `"${text.slice(0, MAX_QUOTED)}…"` : `"${text}"`;
+  const mark = text.includes('"') ? "'" : '"';
+  return text.length > MAX_QUOTED
+    ? `${mark}${text.slice(0, MAX_QUOTED)}…${mark}`
+    : `${mark}${text}${mark}`;
 }
 
 const EXPECTED: Record<Expectation, string> = {

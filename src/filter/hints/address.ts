@@ -65,10 +65,11 @@ export const cidrHint: HintRule = ({ word, before, after, layer }) => {
   if (word !== '/') return null;
   const [, field, operator = '==', address] = BLOCK_START.exec(before) ?? [];
   const prefix = PREFIX_LENGTH.exec(after)?.[1];
-  const block = address && prefix ? addressBlock(address, Number(prefix)) : null;
-  if (!block || !address) return null;
+  if (!address || !prefix) return null;
+  const block = addressBlock(address, Number(prefix));
+  if (block === null) return `There is no CIDR notation, and /${prefix} is no prefix of ${address}`;
   const subject = field ?? addressFields(layer, address)[1];
-  return `There is no CIDR notation. Write the range: ${rangeText(subject, operator, block.first, block.last)}`;
+  return `There is no CIDR notation. Write: ${rangeText(subject, operator, block.first, block.last)}`;
 };
 
 const WILDCARD_START = /([A-Za-z][A-Za-z0-9.]*)\s*(==?|!=)\s*((?:\d{1,3}\.){1,3})$/;
@@ -82,7 +83,7 @@ export const wildcardHint: HintRule = ({ source, word, before, after }) => {
   const parts = known.slice(0, -1).split('.');
   const fill = (part: string): string =>
     [...parts, ...new Array<string>(4 - parts.length).fill(part)].join('.');
-  return `There are no wildcards. Write the range: ${rangeText(field, operator, fill('0'), fill('255'))}`;
+  return `There are no wildcards. Write: ${rangeText(field, operator, fill('0'), fill('255'))}`;
 };
 
 const ADDRESS_AND_PORT = /^(\d+\.\d+\.\d+\.\d+):(\d+)$/;
@@ -98,4 +99,12 @@ export const endpointHint: HintRule = ({ word, before, layer }) => {
       ? ['localPort', 'remotePort']
       : ['tcp.SrcPort', 'tcp.DstPort'];
   return `Compare address and port apart: ${addressFields(layer, address)[side]} == ${address} and ${ports[side]} == ${port}`;
+};
+
+/** `ip.DstAddr == example.com`: names are not looked up. */
+export const hostNameHint: HintRule = ({ reason, word, before }) => {
+  const named =
+    reason.kind === 'word' && /^[A-Za-z][A-Za-z0-9-]*\.[A-Za-z0-9.-]*[A-Za-z]$/.test(word);
+  const address = /(?:Src|Dst|local|remote)Addr\s*[=!<>]+\s*$/.test(before);
+  return named && address ? 'Names are not resolved. Look the address up first' : null;
 };

@@ -62,20 +62,19 @@ export const bpfHint: HintRule = ({ reason, word, before, after, layer }) => {
   const text = `${word}${after}`;
   const [, bound, size] = LENGTH_PRIMITIVE.exec(text) ?? [];
   if (bound && size) {
-    return `This is tcpdump's language. Write length ${bound === 'less' ? '<=' : '>='} ${size}`;
+    return `This is tcpdump's language. Write: length ${bound === 'less' ? '<=' : '>='} ${size}`;
   }
   const [, given, kind, operand] = PRIMITIVE.exec(text) ?? [];
   if (!operand)
-    return "This is tcpdump's language. Write tests such as tcp.DstPort == 80 or ip.DstAddr == 1.2.3.4";
+    return "This is tcpdump's language. Write tests such as: tcp.DstPort == 80 or ip.DstAddr == 1.2.3.4";
   const side = (given ?? DIRECTION_BEFORE.exec(before)?.[1]) as Side;
   const ports = kind === 'port' || kind === 'portrange';
   const protocol = PROTOCOL_BEFORE.exec(before)?.[1];
   const rewrite = ports
     ? portTests(portFields(layer, protocol, side), operand)
     : addressTests(layer, side, operand);
-  const instead =
-    ports && protocol
-      ? ` instead of "${protocol} ${text.slice(0, text.indexOf(operand) + operand.length)}"`
-      : '';
-  return rewrite && `This is tcpdump's language. Write ${rewrite}${instead}`;
+  if (rewrite === null) return null;
+  if (!ports || !protocol) return `This is tcpdump's language. Write: ${rewrite}`;
+  const whole = `${protocol} ${text.slice(0, text.indexOf(operand) + operand.length)}`;
+  return `This is tcpdump's language. Instead of "${whole}" write: ${rewrite}`;
 };

@@ -6,7 +6,7 @@
 
 import type { Layer } from '../../packet/address.ts';
 import type { FilterProblem } from '../problem.ts';
-import { cidrHint, endpointHint, wildcardHint } from './address.ts';
+import { cidrHint, endpointHint, hostNameHint, wildcardHint } from './address.ts';
 import { bpfHint } from './bpf.ts';
 import type { HintRule } from './context.ts';
 import { eventHint, layerHint } from './layer.ts';
@@ -21,6 +21,7 @@ import {
 } from './structure.ts';
 import {
   characterHint,
+  commaHint,
   listHint,
   maskHint,
   numberHint,
@@ -28,7 +29,7 @@ import {
   singleSignHint,
   stringHint,
 } from './values.ts';
-import { caseHint, otherNameHint, spellingHint, ternaryColonHint } from './words.ts';
+import { bothEndsHint, caseHint, otherNameHint, spellingHint, ternaryColonHint } from './words.ts';
 
 /** The first rule with an answer wins: the special ones stand before the general ones. */
 const RULES: readonly HintRule[] = [
@@ -40,12 +41,15 @@ const RULES: readonly HintRule[] = [
   cidrHint,
   wildcardHint,
   endpointHint,
+  hostNameHint,
   maskHint,
   singleSignHint,
   stringHint,
   rangeHint,
+  commaHint,
   characterHint,
   caseHint,
+  bothEndsHint,
   otherNameHint,
   ternaryColonHint,
   numberHint,
@@ -61,7 +65,7 @@ const RULES: readonly HintRule[] = [
 const LIMIT_ADVICE: ReadonlyMap<string, string> = new Map([
   ['token-limit', 'Split it over several handles, or match a range and decide in your own code'],
   ['test-limit', 'Split it over several handles, or match a range and decide in your own code'],
-  ['depth', 'Leave out parentheses: and binds tighter than or, and a chain needs none'],
+  ['depth', 'A chain of tests needs no parentheses, and "and" binds tighter than "or"'],
   ['byte-suffix', 'Write the number without b'],
   [
     'index',
@@ -69,6 +73,11 @@ const LIMIT_ADVICE: ReadonlyMap<string, string> = new Map([
   ],
   ['object', 'Use the object string exactly as Filter.object gives it, or the filter text'],
 ]);
+
+/** With a full stop, unless something to copy stands at the end, after a colon. */
+function sentence(hint: string): string {
+  return hint.includes(':') || hint.endsWith('?') ? hint : `${hint}.`;
+}
 
 /**
  * Advice for a problem.
@@ -78,13 +87,13 @@ const LIMIT_ADVICE: ReadonlyMap<string, string> = new Map([
 export function hintFor(source: string, layer: Layer, problem: FilterProblem): string | undefined {
   const { reason, position, length } = problem;
   const limit = LIMIT_ADVICE.get(reason.kind);
-  if (limit !== undefined) return `${limit}.`;
+  if (limit !== undefined) return sentence(limit);
   const word = source.slice(position, position + length);
   const before = source.slice(0, position);
   const after = source.slice(position + length);
   for (const rule of RULES) {
     const hint = rule({ source, layer, reason, word, before, after });
-    if (hint !== null) return hint.endsWith('?') ? hint : `${hint}.`;
+    if (hint !== null) return sentence(hint);
   }
   return undefined;
 }

@@ -21,10 +21,10 @@ function opening(mask: number): string {
 
 /** What says the same on the flow and socket layers, which have no packet. */
 const WITHOUT_PACKET: ReadonlyMap<string, string> = new Map([
-  ['tcp.SrcPort', 'tcp and localPort or remotePort, by direction'],
-  ['tcp.DstPort', 'tcp and remotePort (localPort for incoming connections)'],
-  ['udp.SrcPort', 'udp and localPort or remotePort, by direction'],
-  ['udp.DstPort', 'udp and remotePort (localPort for incoming packets)'],
+  ['tcp.SrcPort', 'localPort or remotePort, by direction, together with tcp'],
+  ['tcp.DstPort', 'remotePort (localPort for incoming connections) together with tcp'],
+  ['udp.SrcPort', 'localPort or remotePort, by direction, together with udp'],
+  ['udp.DstPort', 'remotePort (localPort for incoming packets) together with udp'],
   ['ip.SrcAddr', 'localAddr or remoteAddr, by direction'],
   ['ip.DstAddr', 'remoteAddr (localAddr for incoming connections)'],
   ['ipv6.SrcAddr', 'localAddr or remoteAddr, by direction'],
@@ -59,7 +59,7 @@ export const layerHint: HintRule = ({ reason, layer }) => {
     return 'Forwarded packets have no direction; match ifIdx or the addresses';
   }
   const same = counterpart(field.name, layer);
-  if (same) return `Here it is ${same}`;
+  if (same) return `On the ${layer} layer write ${same}`;
   return `It exists on ${layerList(field.layers)}: open with ${opening(field.layers)}`;
 };
 
@@ -68,7 +68,7 @@ export const eventHint: HintRule = ({ reason, word, layer }) => {
   if (reason.kind !== 'macro' && reason.kind !== 'expected') return null;
   const owners = EVENT_MACROS.filter(({ name }) => name === word);
   if (owners.length === 0) return null;
-  if (reason.kind === 'expected') return `Compare it: event == ${word}`;
+  if (reason.kind === 'expected') return `An event is compared: event == ${word}`;
   const mask = owners.reduce((layers, event) => layers | event.layers, 0);
   const here = EVENT_MACROS.filter((event) => layersOf(event.layers).includes(layer));
   return `It is an event of ${layerList(mask)}; the ${layer} layer has ${here.map(({ name }) => name).join(', ')}`;

@@ -28,13 +28,13 @@ export const notGroupHint: HintRule = ({ reason, after }) => {
   if (group === null || group === '' || group.length > MAX_REWRITE) {
     return 'Write (…? false: true) around what is negated';
   }
-  if (SINGLE_TEST.test(group)) return `Write not ${group}`;
-  return `Write (${group}? false: true)`;
+  if (SINGLE_TEST.test(group)) return `Write: not ${group}`;
+  return `Write: (${group}? false: true)`;
 };
 
 /** `===`, `=>`, `<>` and the like: the second sign stands where a number should. */
 const SIGN_ADVICE: readonly (readonly [before: RegExp, sign: RegExp, write: string])[] = [
-  [/==$/, /^=/, '== (or =)'],
+  [/[^!<>]=$/, /^=/, '=='],
   [/!=$/, /^=/, '!='],
   [/=$/, /^>/, '>='],
   [/=$/, /^</, '<='],
@@ -44,8 +44,9 @@ const SIGN_ADVICE: readonly (readonly [before: RegExp, sign: RegExp, write: stri
 
 export const signHint: HintRule = ({ reason, word, before }) => {
   if (reason.kind !== 'expected' || reason.what !== 'number') return null;
-  const advice = SIGN_ADVICE.find(([left, sign]) => left.test(before) && sign.test(word));
-  return advice ? `Write ${advice[2]}` : null;
+  const left = before.trimEnd();
+  const advice = SIGN_ADVICE.find(([first, second]) => first.test(left) && second.test(word));
+  return advice ? `Write: ${advice[2]}` : null;
 };
 
 const NUMBER_MACRO_OF: ReadonlyMap<string, string> = new Map([
@@ -61,10 +62,10 @@ export const comparisonHint: HintRule = ({ reason, word, before }) => {
   const field = comparisonBefore(before)?.field;
   if (field && (word === 'true' || word === 'false')) {
     const positive = (word === 'true') !== /!=\s*$/.test(before);
-    return `Write ${positive ? field : `not ${field}`}, or compare with 1 or 0`;
+    return `Compare with 1 or 0, or write: ${positive ? field : `not ${field}`}`;
   }
   const macro = NUMBER_MACRO_OF.get(word);
-  if (macro) return `Numbers have upper-case names: write ${macro}`;
+  if (macro) return `Protocol numbers have upper-case names: ${macro}`;
   if (KEYWORDS.get(word)?.kind === 'field')
     return 'Two fields cannot be compared, only a field and a number';
   return word === '' ? 'Write a number or an address after the operator' : null;
@@ -85,14 +86,14 @@ const TEST_BEFORE_OR = new RegExp(
 export const numberAsTestHint: HintRule = ({ reason, word, before, after }) => {
   if (reason.kind !== 'expected' || reason.what !== 'test') return null;
   if (word === 'TRUE' || word === 'FALSE') {
-    return `${word} is a number. The filter that always or never matches is ${word.toLowerCase()}`;
+    return `${word} is a number to compare with. Write: ${word.toLowerCase()}`;
   }
   if (!/^[0-9A-Z]/.test(word)) return null;
   const [, sign, field] = COMPARISON_AFTER.exec(after) ?? [];
   if (sign && field)
-    return `Numbers stand on the right: write ${field} ${FLIPPED.get(sign) ?? sign} ${word}`;
+    return `Numbers stand on the right: ${field} ${FLIPPED.get(sign) ?? sign} ${word}`;
   const [, repeated, operator] = TEST_BEFORE_OR.exec(before) ?? [];
-  if (repeated) return `Each side needs a whole test: write ${repeated} ${operator} ${word}`;
+  if (repeated) return `Each side needs a whole test: … ${repeated} ${operator} ${word}`;
   return 'A number alone is no test. Compare a field with it';
 };
 
@@ -124,7 +125,7 @@ export const parenthesisHint: HintRule = ({ source, reason, word, before }) => {
 export const missingHint: HintRule = ({ source, reason, before }) => {
   if (source.trim() === '') return 'Write true to match everything and false to match nothing';
   if (reason.kind !== 'expected' || reason.what !== 'bracket') return null;
-  return `Write an index: ${before
+  return `An index is needed: ${before
     .trimEnd()
     .split(/[^\w.]/)
     .at(-1)}[0]`;
@@ -136,7 +137,7 @@ export const joinHint: HintRule = ({ reason, word, before }) => {
   if (word === '[') return 'This field has no index. Only packet and Payload fields have one';
   const keyword = KEYWORDS.get(word)?.kind;
   if (word === '(' || word === 'not' || word === '!' || keyword === 'field') {
-    return 'Join tests with and or or';
+    return 'Join tests with "and" or "or"';
   }
   if (keyword === 'number') return 'Compare with an operator, as in protocol == TCP';
   if (/^[0-9]/.test(word)) {

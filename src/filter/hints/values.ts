@@ -35,7 +35,7 @@ export const maskHint: HintRule = ({ word, before, after }) => {
   const [, mask, operator = '!=', value = '0'] = MASK.exec(after) ?? [];
   if (!field || !mask) return null;
   const range = word === '&' ? maskAsRange(field, mask, operator, value) : null;
-  if (range !== null) return `There are no bit operations. This mask is a range: ${range}`;
+  if (range !== null) return `There are no bit operations. Write: ${range}`;
   const flags = field.startsWith('tcp.') && !field.includes('[');
   const advice = flags
     ? 'Test the flags by name: tcp.Syn, tcp.Ack, tcp.Fin, tcp.Rst'
@@ -45,8 +45,8 @@ export const maskHint: HintRule = ({ word, before, after }) => {
 
 /** A single `&` or `|` between tests. */
 export const singleSignHint: HintRule = ({ word }) => {
-  if (word === '&') return 'Write and (or &&)';
-  return word === '|' ? 'Write or (or ||)' : null;
+  if (word === '&') return 'Write: and';
+  return word === '|' ? 'Write: or' : null;
 };
 
 const CHARACTER_ADVICE: ReadonlyMap<string, string> = new Map([
@@ -68,9 +68,9 @@ const CHARACTER_ADVICE: ReadonlyMap<string, string> = new Map([
   ['\u00a0', 'This is a no-break space. Replace it with a plain one'],
   ['\u2013', 'This is a dash. A minus sign is -'],
   ['\u2212', 'This is a typographic minus. Write -'],
-  ['\u2260', 'Write !='],
-  ['\u2264', 'Write <='],
-  ['\u2265', 'Write >='],
+  ['\u2260', 'Write: !='],
+  ['\u2264', 'Write: <='],
+  ['\u2265', 'Write: >='],
   ['\ufeff', 'This is a byte order mark. Remove it'],
 ]);
 
@@ -113,7 +113,11 @@ export const stringHint: HintRule = ({ reason, word, before, after }) => {
   const text = after.slice(0, Math.max(0, after.indexOf(close)));
   if (PLAIN_VALUE.test(text)) return `Write it without quotes: ${text}`;
   if (KEYWORDS.has(text)) return `Write it without quotes: ${text}`;
-  const header = comparisonBefore(before)?.field.startsWith('udp.') ? 'udp' : 'tcp';
+  const compared = comparisonBefore(before)?.field;
+  if (compared && !/^(?:packet|tcp\.Payload|udp\.Payload)\d*(?:\s*\[|$)/.test(compared)) {
+    return 'There are no strings. Write a number or an address';
+  }
+  const header = compared?.startsWith('udp.') ? 'udp' : 'tcp';
   if (text === '' || text.length > MAX_QUOTED_BYTES) {
     return 'There are no strings. Compare payload bytes as numbers, as in tcp.Payload32[0] == 0x47455420';
   }
@@ -128,17 +132,29 @@ export const listHint: HintRule = ({ word, before, after }) => {
   if (word !== 'in') return null;
   const field = new RegExp(`(${FIELD_PATTERN})\\s*$`).exec(before)?.[1];
   const items = (LIST.exec(after)?.[1] ?? '').split(/[\s,]+/).filter((item) => item !== '');
-  if (!field || items.length === 0) return 'There is no "in". Write (f == 1 or f == 2)';
+  if (!field || items.length === 0) return 'There is no "in". Write: (f == 1 or f == 2)';
   const tests = items.map((item) => {
     const [, low, high] = LISTED_RANGE.exec(item) ?? [];
     return low && high ? rangeText(field, '==', low, high) : `${field} == ${item}`;
   });
   const joined = tests.join(' or ');
-  return `There is no "in". Write ${tests.length > 1 ? `(${joined})` : joined}`;
+  return `There is no "in". Write: ${tests.length > 1 ? `(${joined})` : joined}`;
 };
 
 const NUMBER_BEFORE = new RegExp(`(${FIELD_PATTERN})\\s*(==?|!=)\\s*([0-9][0-9A-Fa-fx.:]*)\\s*$`);
 const NUMBER_AFTER = /^\s*([0-9][0-9A-Fa-fx.:]*)/;
+const LIST_AFTER = /^\s*[0-9][0-9A-Fa-fx.:]*(?:\s*,\s*[0-9][0-9A-Fa-fx.:]*)*/;
+
+/** `tcp.DstPort == 80,443`. */
+export const commaHint: HintRule = ({ word, before, after }) => {
+  const [, field, operator, first] = NUMBER_BEFORE.exec(before) ?? [];
+  const rest = LIST_AFTER.exec(after)?.[0].split(',');
+  if (word !== ',' || !field || !operator || !first || !rest) return null;
+  const tests = [first, ...rest].map((value) => `${field} ${operator} ${value.trim()}`);
+  const joined = tests.join(operator === '!=' ? ' and ' : ' or ');
+  return `There are no lists. Write: (${joined})`;
+};
+
 const WORD_RANGE = /^(\d+)(?:\.\.+|:)(\d+)$/;
 
 /** `tcp.DstPort == 80-90`, `80..90`, `80:90`. */
@@ -146,12 +162,12 @@ export const rangeHint: HintRule = ({ word, before, after }) => {
   const [, low, high] = WORD_RANGE.exec(word) ?? [];
   const comparison = comparisonBefore(before);
   if (low && high && comparison) {
-    return `There are no ranges. Write ${rangeText(comparison.field, comparison.operator, low, high)}`;
+    return `There are no ranges. Write: ${rangeText(comparison.field, comparison.operator, low, high)}`;
   }
   const [, field, operator, first] = NUMBER_BEFORE.exec(before) ?? [];
   const last = NUMBER_AFTER.exec(after)?.[1];
   if (word !== '-' || !field || !operator || !first || !last) return null;
-  return `There are no ranges. Write ${rangeText(field, operator, first, last)}`;
+  return `There are no ranges. Write: ${rangeText(field, operator, first, last)}`;
 };
 
 /** `0X1F`, `1f`, `1_000`, `1.2.3`. */

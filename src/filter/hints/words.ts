@@ -7,7 +7,8 @@
 import type { Layer } from '../../packet/address.ts';
 import { FIELDS, LAYER_BIT } from '../fields.ts';
 import { KEYWORDS } from '../keywords.ts';
-import type { HintRule } from './context.ts';
+import { comparisonBefore, type HintRule } from './context.ts';
+import { layerHint } from './layer.ts';
 
 const BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
   [...KEYWORDS.keys()].toReversed().map((word) => [word.toLowerCase(), word]),
@@ -55,30 +56,26 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 
 /** The same for what has no single counterpart. */
 const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
-  ['tcp.port', 'There is no field for either port. Write (tcp.SrcPort == … or tcp.DstPort == …)'],
-  ['udp.port', 'There is no field for either port. Write (udp.SrcPort == … or udp.DstPort == …)'],
-  ['ip.addr', 'There is no field for either end. Write (ip.SrcAddr == … or ip.DstAddr == …)'],
-  ['ipv6.addr', 'There is no field for either end. Write (ipv6.SrcAddr == … or ipv6.DstAddr == …)'],
   ['tcp.flags', FLAGS_ADVICE],
   ['ip.version', 'Write ip for IPv4 packets and ipv6 for IPv6 packets'],
   ['ip.flags', 'The flags are fields of their own: ip.DF and ip.MF'],
   ['direction', 'Write inbound or outbound'],
   ['xor', 'There is no xor. Write (a and not b) or (not a and b) with the tests themselves'],
   ['localhost', 'Names are not resolved. Write 127.0.0.1, or loopback for packets that stay here'],
-  ['any', 'Write true to match everything'],
-  ['all', 'Write true to match everything'],
-  ['icmpv4', 'Write icmp'],
+  ['any', 'To match everything write: true'],
+  ['all', 'To match everything write: true'],
+  ['icmpv4', 'Write: icmp'],
   [
     'dns',
-    'Protocols above TCP and UDP have no names. Write udp.DstPort == 53 or udp.SrcPort == 53',
+    'Protocols above TCP and UDP have no names. Write: udp.DstPort == 53 or udp.SrcPort == 53',
   ],
   [
     'http',
-    'Protocols above TCP and UDP have no names. Write tcp.DstPort == 80 or tcp.SrcPort == 80',
+    'Protocols above TCP and UDP have no names. Write: tcp.DstPort == 80 or tcp.SrcPort == 80',
   ],
   [
     'https',
-    'Protocols above TCP and UDP have no names. Write tcp.DstPort == 443 or tcp.SrcPort == 443',
+    'Protocols above TCP and UDP have no names. Write: tcp.DstPort == 443 or tcp.SrcPort == 443',
   ],
   ['arp', 'Only IP packets are seen, so ARP cannot be matched'],
 ]);
@@ -86,14 +83,37 @@ const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
 /** `TCP.dstport`, `AND`, `Outbound`: names are case sensitive. */
 export const caseHint: HintRule = ({ reason, word }) => {
   const right = reason.kind === 'word' ? BY_LOWER_CASE.get(word.toLowerCase()) : undefined;
-  return right ? `Case matters. Write ${right}` : null;
+  return right ? `Case matters. Write: ${right}` : null;
 };
 
 /** Names of other tools. */
-export const otherNameHint: HintRule = ({ reason, word }) => {
-  if (reason.kind !== 'word') return null;
-  const name = OTHER_NAMES.get(word.toLowerCase());
-  return name ? `Write ${name}` : (OTHER_WORDS.get(word.toLowerCase()) ?? null);
+export const otherNameHint: HintRule = (context) => {
+  if (context.reason.kind !== 'word') return null;
+  const word = context.word.toLowerCase();
+  const name = OTHER_NAMES.get(word);
+  const keyword = name === undefined ? undefined : KEYWORDS.get(name);
+  if (keyword?.kind === 'field' && (keyword.layers & LAYER_BIT[context.layer]) === 0) {
+    return layerHint({ ...context, reason: { kind: 'layer', field: keyword.field } });
+  }
+  return name ? `Write: ${name}` : (OTHER_WORDS.get(word) ?? null);
+};
+
+/** Fields of other tools that mean either end of a connection. */
+const BOTH_ENDS: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['tcp.port', ['tcp.SrcPort', 'tcp.DstPort']],
+  ['udp.port', ['udp.SrcPort', 'udp.DstPort']],
+  ['ip.addr', ['ip.SrcAddr', 'ip.DstAddr']],
+  ['ipv6.addr', ['ipv6.SrcAddr', 'ipv6.DstAddr']],
+]);
+const EQUALITY_AFTER = /^\s*(==?|!=)\s*([0-9A-Fa-f][0-9A-Fa-fx.:]*)/;
+
+/** `tcp.port == 80`: one test for each end. */
+export const bothEndsHint: HintRule = ({ reason, word, after }) => {
+  const ends = reason.kind === 'word' ? BOTH_ENDS.get(word.toLowerCase()) : undefined;
+  if (ends === undefined) return null;
+  const [, operator = '==', value = '…'] = EQUALITY_AFTER.exec(after) ?? [];
+  const tests = ends.map((field) => `${field} ${operator} ${value}`);
+  return `Each end has a field. Write: (${tests.join(operator === '!=' ? ' and ' : ' or ')})`;
 };
 
 /**
@@ -131,11 +151,18 @@ function isOnLayer(word: string, layer: Layer): boolean {
 
 const MAX_SUGGESTIONS = 3;
 
-/** Known words close to a misspelt one, the closest first; those of the layer before others. */
-function closestWords(word: string, layer: Layer): string[] {
+/**
+ * Known words close to a misspelt one, the closest first; those of the layer before others.
+ *
+ * @param value whether a number is wanted, and so a macro
+ */
+function closestWords(word: string, layer: Layer, value: boolean): string[] {
   const limit = Math.min(4, Math.max(1, Math.floor(word.length / 3)));
   const lower = word.toLowerCase();
+  const isValue = (known: string): boolean =>
+    /^(?:number|event)$/.test(KEYWORDS.get(known)?.kind ?? '');
   const ranked = [...KEYWORDS.keys()]
+    .filter((known) => isValue(known) === value)
     .map((known) => ({
       known,
       distance: editDistance(lower, known.toLowerCase()) + (isOnLayer(known, layer) ? 0 : 0.5),
@@ -155,10 +182,10 @@ function fieldsOf(prefix: string): string[] {
 }
 
 /** Misspelt names: the closest ones, or all fields of the header that was named. */
-export const spellingHint: HintRule = ({ reason, word, layer }) => {
+export const spellingHint: HintRule = ({ reason, word, before, layer }) => {
   if (reason.kind !== 'word' && reason.kind !== 'long-word') return null;
   if (!/^[A-Za-z_][A-Za-z0-9._]*$/.test(word) || word.length > 39) return null;
-  const close = closestWords(word, layer);
+  const close = closestWords(word, layer, comparisonBefore(before) !== null);
   if (close.length > 0) return `Did you mean ${close.join(' or ')}?`;
   const [prefix = '', rest] = word.split('.');
   const fields = rest === undefined ? [] : fieldsOf(prefix);
@@ -174,5 +201,5 @@ export const ternaryColonHint: HintRule = ({ reason, word }) => {
   const known = parts.every((part) => KEYWORDS.has(part) || /^(?:\d+|0x[0-9a-fA-F]+|)$/.test(part));
   const named = parts.some((part) => KEYWORDS.has(part));
   if (!known || !named) return null;
-  return `Colons belong to words, as in IPv6 addresses. Write a blank after it: ${parts.join(': ').trim()}`;
+  return `Colons belong to words, as in IPv6 addresses. With a blank: ${parts.join(': ').trim()}`;
 };
