@@ -4,7 +4,9 @@
  * @module
  */
 
+import { DivertError } from '../errors.ts';
 import type { Layer } from '../packet/address.ts';
+import { formatIPv4Address } from '../packet/ip-text.ts';
 import type { FilterNode, TestNode } from './ast.ts';
 import type { FilterGraph } from './build-graph.ts';
 import { FIELD, FIELDS, type Field, type FieldHeader } from './fields.ts';
@@ -93,21 +95,38 @@ function consequence(outcome: boolean, { header }: Field): string {
     : `the test becomes "not ${header}" and matches every packet without ${name}`;
 }
 
+/** How an address that was written as a number should look. */
+function asAddress(test: TestNode, { format }: Field): string {
+  const number = format === 'ipv4' && !test.negative && test.value < WORD_LIMIT;
+  return number ? `; ${test.value} as an address is ${formatIPv4Address(Number(test.value))}` : '';
+}
+
 /** Tests that folding decides: `tcp.DstPort == 70000` matches all that is not TCP. */
 function foldingWarning(test: TestNode, source: string): FilterWarning | null {
   const field = fieldOf(test);
   const outcome = isConstant(test) ? null : foldedOutcome(test, field);
   if (outcome === null) return null;
+  const position = test.valueStart;
+  const written = source.slice(position, test.end);
+  const result = consequence(outcome, field);
+  if (test.negative && test.value === 0n) {
+    return { code: 'negative-zero', position, message: `${written} is less than 0: ${result}` };
+  }
   const signed = test.negative ? -test.value : test.value;
-  const outside = signed < field.low || signed > field.high || (test.negative && test.value === 0n);
-  const written = source.slice(test.valueStart, test.end);
-  const lead = outside
-    ? `${written} is outside the range of ${field.name} (${rangeOf(field)})`
-    : `${field.name} is ${rangeOf(field)}`;
+  if (signed < field.low || signed > field.high) {
+    const lead = `${written} is outside the range of ${field.name} (${rangeOf(field)})`;
+    return {
+      code: 'out-of-range',
+      position,
+      message: `${lead}: ${result}${asAddress(test, field)}`,
+    };
+  }
+  // At the end of the range, "always true" is what was meant, and a header's guard is right.
+  if (outcome) return null;
   return {
-    code: outside ? 'out-of-range' : 'constant-test',
-    position: test.valueStart,
-    message: `${lead}: ${consequence(outcome, field)}`,
+    code: 'constant-test',
+    position,
+    message: `${field.name} is ${rangeOf(field)}: ${result}`,
   };
 }
 
@@ -115,11 +134,11 @@ function foldingWarning(test: TestNode, source: string): FilterWarning | null {
 function valueWarning(test: TestNode): FilterWarning | null {
   const field = fieldOf(test);
   const position = test.valueStart;
+  if (isConstant(test) || foldedOutcome(test, field) !== null) return null;
   if (test.negative && test.value === 0n) {
-    const message = '-0 is less than 0 and equal to nothing';
-    return { code: 'negative-zero', position, message };
+    return { code: 'negative-zero', position, message: '-0 is less than 0 and equal to nothing' };
   }
-  if (field.folds || isConstant(test)) return null;
+  if (field.folds) return null;
   if (test.negative) {
     const kept =
       field.format === 'flag' || field.indexed !== undefined
@@ -133,14 +152,18 @@ function valueWarning(test: TestNode): FilterWarning | null {
 }
 
 const IPV6_GROUPS = 8;
-const LARGE_IPV4_PART = /(?:^|\.)0*(?!(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$))\d+(?:\.|$)/;
+
+/** Whether a part of a dotted address is larger than it looks: it counts modulo 2^32. */
+function hasLargePart(dotted: string): boolean {
+  return dotted.split('.').some((part) => Number(part) > 0xff);
+}
 
 /** Addresses that no other program would read like this. */
 function addressWarning(test: TestNode, source: string): FilterWarning | null {
   const written = source.slice(test.valueStart, test.end);
   const colons = written.split(':').length - 1;
   const dotted = colons === 0 && written.includes('.');
-  if (dotted && !LARGE_IPV4_PART.test(written)) return null;
+  if (dotted && !hasLargePart(written)) return null;
   if (!dotted && (colons < IPV6_GROUPS || (colons === IPV6_GROUPS && written.includes('::'))))
     return null;
   const message = dotted
@@ -185,15 +208,25 @@ function flowWarnings({ root, graph }: WarningInput, nodes: readonly TestNode[])
   });
 }
 
-function textWarnings({ layer, graph, compiles }: WarningInput): FilterWarning[] {
-  const count = graph.tests.length;
+/** Whether the filter's text compiles again; no text at all counts as no. */
+function textCompiles({ layer, graph, compiles }: WarningInput): boolean {
+  try {
+    return compiles(formatTests(graph.tests, layer));
+  } catch (error) {
+    if (error instanceof DivertError) return false;
+    throw error;
+  }
+}
+
+function textWarnings(input: WarningInput): FilterWarning[] {
+  const count = input.graph.tests.length;
   if (count > MAX_OBJECT_TESTS) {
     const message = `${count} tests do not fit the object string, whose count is one byte: it is empty and no driver takes it`;
     return [{ code: 'unusable-object', position: 0, message }];
   }
-  if (compiles(formatTests(graph.tests, layer))) return [];
+  if (textCompiles(input)) return [];
   const message =
-    'format() gives a text that does not compile again; keep the filter as it is written here';
+    'format() gives no text that compiles again; keep the filter as it is written here';
   return [{ code: 'text-does-not-compile', position: 0, message }];
 }
 
