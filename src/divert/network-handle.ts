@@ -29,8 +29,8 @@ import { Waiters } from './waiters.ts';
 
 /** Most packets of one batch, as in WinDivert (WINDIVERT_BATCH_MAX). */
 const BATCH_MAX = 255;
-/** Packets read from the kernel before the program gets its turn. */
-const READ_BUDGET = 256;
+/** Packets read from the kernel before the program gets its turn: a batch. */
+const READ_BUDGET = BATCH_MAX;
 
 /** Options of one receive. */
 export interface ReceiveOptions {
