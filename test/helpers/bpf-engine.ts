@@ -54,7 +54,7 @@ export class BpfFilter implements Disposable {
     const options = optionsFor(layer, address);
     const { compiled, program } = this.variant(options);
     const { result } = this.#runner.run(program.fd, packet, 'other');
-    return { matches: result !== 0, exact: compiled.exact };
+    return { matches: result !== 0, exact: compiled.exactWithoutSegments };
   }
 
   [Symbol.dispose](): void {

@@ -20,7 +20,15 @@ export type Value =
   /** `local*`, `remote*` and `ipv6.*Addr`: 128 bits. */
   | { readonly kind: 'address'; readonly side: Side }
   | { readonly kind: 'port'; readonly side: Side }
-  | { readonly kind: 'payload-length' | 'length' | 'protocol' | 'fragment' | 'interface' }
+  | {
+      readonly kind:
+        | 'flow-label'
+        | 'payload-length'
+        | 'length'
+        | 'protocol'
+        | 'fragment'
+        | 'interface';
+    }
   /** `packet[]` and `Payload[]`. */
   | {
       readonly kind: 'bytes';
@@ -295,6 +303,8 @@ function sourceOf(test: FilterTest, context: CheckContext): Value | null {
     ? ['source', 'destination']
     : ['destination', 'source'];
   switch (test.field) {
+    case FIELD['ipv6.FlowLabel']:
+      return { kind: 'flow-label' };
     case FIELD['ipv6.SrcAddr']:
       return { kind: 'address', side: 'source' };
     case FIELD['ipv6.DstAddr']:
@@ -325,7 +335,7 @@ function sourceOf(test: FilterTest, context: CheckContext): Value | null {
 
 function bytesOf(test: FilterTest, context: CheckContext): Value | null {
   const size = FIELDS[test.field]?.indexed;
-  if (size === undefined) return null;
+  if (size === undefined) throw new RangeError(`the eBPF back end lacks field ${test.field}`);
   const { index } = test;
   const end = index + size;
   // Backwards, the bytes must end at or before the packet's end.

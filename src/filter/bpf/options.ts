@@ -7,7 +7,7 @@
 import type { Assembler, Assembly } from '../../bpf/assembler.ts';
 
 /** IPv6 extension headers followed in the kernel. A packet with more is let through as a possible match. */
-export const MAX_EXTENSION_HEADERS = 32;
+export const MAX_EXTENSION_HEADERS = 16;
 
 /** Where the program will run: everything said here is folded into it. */
 export interface BpfOptions {

@@ -239,7 +239,6 @@ function emitExtensionHeaders(
   accept: Label,
 ): void {
   const loop = assembler.newLabel('extension');
-  const header = assembler.newLabel('extension_header');
   const next = assembler.newLabel('extension_next');
   const later = assembler.newLabel('later_piece');
   const end = assembler.newLabel('extensions_end');
@@ -248,11 +247,11 @@ function emitExtensionHeaders(
   assembler.storeImmediate('W', R10, FRAME.FRAGMENT, 0);
   assembler.moveImmediate(counter, 0);
   assembler.label(loop);
-  for (const protocol of [...WITH_LENGTH_IN_8, IPPROTO.AH, IPPROTO.FRAGMENT]) {
-    assembler.jumpIf('JEQ', PROTOCOL, protocol, header);
+  // What most packets have; all else is copied before it is looked at, so that the verifier has one way
+  // to follow and not one for each kind of extension header.
+  for (const protocol of [IPPROTO.TCP, IPPROTO.UDP, IPPROTO.ICMPV6]) {
+    assembler.jumpIf('JEQ', PROTOCOL, protocol, end);
   }
-  assembler.jump(end);
-  assembler.label(header);
   loadSlot(assembler, R1, FRAME.DATA_END);
   assembler.aluRegister('SUB', R1, TRANSPORT);
   assembler.jumpIf('JLT', R1, EXTENSION_HEADER_BYTES, end);
@@ -284,10 +283,16 @@ function emitExtensionLength(
 ): void {
   const fragment = assembler.newLabel('fragment');
   const authentication = assembler.newLabel('authentication');
+  const options = assembler.newLabel('options');
   const sized = assembler.newLabel('extension_sized');
-  assembler.jumpIf('JEQ', PROTOCOL, IPPROTO.FRAGMENT, fragment);
   assembler.load('B', R1, R10, FRAME.EXTENSION_HEADER + 1);
+  for (const protocol of WITH_LENGTH_IN_8) {
+    assembler.jumpIf('JEQ', PROTOCOL, protocol, options);
+  }
+  assembler.jumpIf('JEQ', PROTOCOL, IPPROTO.FRAGMENT, fragment);
   assembler.jumpIf('JEQ', PROTOCOL, IPPROTO.AH, authentication);
+  assembler.jump(labels.end);
+  assembler.label(options);
   assembler.alu('ADD', R1, 1);
   assembler.alu('LSH', R1, 3);
   assembler.jump(sized);

@@ -8,7 +8,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R5, R10, type Register } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { ADDRESS_OFFSETS, type HeaderField, PORT_OFFSETS } from '../header-fields.ts';
+import { ADDRESS_OFFSETS, FLOW_LABEL, type HeaderField, PORT_OFFSETS } from '../header-fields.ts';
 import type { Side, Value } from './checks.ts';
 import { CONTEXT, DATA_END, FRAME, loadSlot, PROTOCOL, SKB } from './frame.ts';
 import { IPV6_FIRST_BYTE } from './parse.ts';
@@ -105,9 +105,10 @@ export function emitValue(
       emitBytes(assembler, value, exits);
       return;
     case 'payload-length':
-      assembler.move(R0, DATA_END);
-      loadSlot(assembler, R1, FRAME.PAYLOAD_OFFSET);
-      assembler.aluRegister('SUB', R0, R1);
+      emitPayloadLength(assembler);
+      return;
+    case 'flow-label':
+      emitFlowLabel(assembler);
       return;
     case 'length':
       assembler.load('W', R0, CONTEXT, SKB.LEN);
@@ -142,6 +143,22 @@ function emitBigEndian(
 ): void {
   assembler.load(LOAD_SIZES[size], register, R10, offset);
   if (size > 1) assembler.swapBigEndian(register, size === 2 ? 16 : 32);
+}
+
+function emitPayloadLength(assembler: Assembler): void {
+  assembler.move(R0, DATA_END);
+  loadSlot(assembler, R1, FRAME.PAYLOAD_OFFSET);
+  assembler.aluRegister('SUB', R0, R1);
+}
+
+function emitFlowLabel(assembler: Assembler): void {
+  const { HIGH_BITS, HIGH_MASK, HIGH_SHIFT, LOW_BITS, LOW_SHIFT } = FLOW_LABEL;
+  emitBigEndian(assembler, R0, FRAME.NETWORK_HEADER + LOW_BITS, 2);
+  assembler.alu('LSH', R0, LOW_SHIFT);
+  emitBigEndian(assembler, R1, FRAME.NETWORK_HEADER + HIGH_BITS, 1);
+  assembler.alu('AND', R1, HIGH_MASK);
+  assembler.alu('LSH', R1, HIGH_SHIFT);
+  assembler.aluRegister('OR', R0, R1);
 }
 
 function emitAddress(assembler: Assembler, side: Side, worlds: Worlds): void {
