@@ -154,7 +154,9 @@ export class Packet {
   /** The packet's bytes, to read and to write. Nothing is fixed after what is written here. */
   get bytes(): Uint8Array {
     this.#changes |= CHANGES.BYTES | CHANGES.LAYOUT;
-    this.#bytes ??= this.memory.subarray(this.offset, this.offset + this.length);
+    const { memory, offset, length } = this;
+    const isAll = offset === 0 && length === memory.length;
+    this.#bytes ??= isAll ? memory : memory.subarray(offset, offset + length);
     return this.#bytes;
   }
 
