@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { LAYERS } from '../packet/address.ts';
 import { EXIT } from './exit-code.ts';
+import { reportUsage } from './report.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 runtime error, 2 wrong usage or filter, 7 not permitted, 130 interrupted.`;
@@ -42,7 +43,7 @@ function createProgram(done: Action): Command {
     .description('Intercept, change and drop network packets with WinDivert filters.')
     .version(readVersion(), '-V, --version')
     .exitOverride()
-    .showHelpAfterError('(try --help)')
+    .configureOutput({ outputError: (text) => reportUsage(text) })
     .addHelpText('after', EXIT_CODES);
   addDump(program, done);
   addPass(program, done);

@@ -17,6 +17,7 @@ export interface PrintOfflineOptions extends OfflineOptions {
 export async function printOffline(filter: Filter, options: PrintOfflineOptions): Promise<void> {
   const counts = newCounts();
   const style = styleFor(process.stdout);
+  let complete = false;
   try {
     for await (const packet of readOffline(filter, options, counts)) {
       if (options.signal?.aborted) break;
@@ -25,8 +26,9 @@ export async function printOffline(filter: Filter, options: PrintOfflineOptions)
       if (options.hex) for (const line of hexDump(packet.bytes)) print(line);
       if (counts.matched === options.count) break;
     }
+    complete = true;
   } finally {
-    tellCounts(counts, options);
+    if (complete || counts.captured > 0) tellCounts(counts, options);
   }
 }
 

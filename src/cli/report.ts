@@ -7,6 +7,15 @@ const HINTS: Readonly<Record<string, string>> = {
   EACCES: 'This user may not read it.',
 };
 
+const SEE_HELP = 'Try netdivert --help.';
+
+/** Writes what is wrong with a command line, as the argument parser says it. */
+export function reportUsage(text: string): void {
+  const style = styleFor(process.stderr);
+  const message = text.replace(/^error: /, '').trimEnd();
+  process.stderr.write(`${style('red', 'netdivert:')} ${message}\n${SEE_HELP}\n`);
+}
+
 /**
  * Writes an error for people: what went wrong and what to do, no stack trace. With `DEBUG` set in the
  * environment also where it came from.
@@ -16,7 +25,7 @@ const HINTS: Readonly<Record<string, string>> = {
 export function reportError(error: unknown): number {
   const style = styleFor(process.stderr);
   process.stderr.write(`${style('red', 'netdivert:')} ${describe(error)}\n`);
-  if (error instanceof UsageError) process.stderr.write('Try netdivert --help.\n');
+  if (error instanceof UsageError) process.stderr.write(`${SEE_HELP}\n`);
   if (process.env.DEBUG && error instanceof Error) {
     process.stderr.write(`\n${error.stack}\n`);
     for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
@@ -30,5 +39,5 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, path } = error as NodeJS.ErrnoException;
   const hint = code === undefined ? undefined : HINTS[code];
-  return hint !== undefined && path !== undefined ? `cannot read ${path}\n${hint}` : error.message;
+  return hint === undefined ? error.message : `cannot read ${path ?? 'the file'}\n${hint}`;
 }

@@ -1,5 +1,6 @@
 import { compileFilter, type Filter } from '../../filter/index.ts';
 import type { Layer } from '../../packet/address.ts';
+import { PacketScan, scanPacket } from '../../packet/layout.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import { parseHex } from '../hex-dump.ts';
 import { listenForInterrupt } from '../interrupt.ts';
@@ -41,6 +42,9 @@ export async function filterEval(text: string, options: EvalOptions): Promise<nu
 function matches(filter: Filter, packet: string, options: EvalOptions): boolean {
   const bytes = parseHex(packet);
   if (bytes === null) throw new UsageError('--packet is not a sequence of hexadecimal bytes');
+  if (!scanPacket(bytes, 0, bytes.length, new PacketScan())) {
+    throw new UsageError('--packet has no valid IP header; it starts with the IP header');
+  }
   return filter.matches(
     bytes,
     offlineAddress(filter, bytes, {

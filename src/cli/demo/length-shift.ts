@@ -14,11 +14,11 @@ export class LengthShift {
   readonly #shifts = new Map<number, Shift>();
 
   /** Notes that a packet's payload is about to change its length. Call before assigning it. */
-  note(packet: Packet, newLength: number): void {
+  note(packet: Packet, oldLength: number, newLength: number): void {
     const { tcp } = packet;
-    const difference = newLength - packet.payload.length;
+    const difference = newLength - oldLength;
     if (tcp === null || difference === 0) return;
-    const from = (tcp.sequenceNumber + packet.payload.length) >>> 0;
+    const from = (tcp.sequenceNumber + oldLength) >>> 0;
     this.#shifts.set(tcp.dstPort, { from, bytes: difference });
   }
 

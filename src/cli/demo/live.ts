@@ -9,7 +9,14 @@ import { formatTable, print } from '../output.ts';
 import { PORTS } from './hosts.ts';
 import { LengthShift } from './length-shift.ts';
 import { createDemoNetwork, type DemoNetwork, findLeftovers } from './network.ts';
-import { BLOCKED_HOST, HOLD_MS, readRequest, rewriteResponse, SCENES } from './scenes.ts';
+import {
+  BLOCKED_HOST,
+  HOLD_MS,
+  payloadOf,
+  readRequest,
+  rewriteResponse,
+  SCENES,
+} from './scenes.ts';
 import { Stage } from './stage.ts';
 
 /** How long the client waits for the blocked host. */
@@ -42,8 +49,8 @@ export async function playLive(signal: AbortSignal): Promise<void> {
     showResults(stage, results);
   } finally {
     await network.close();
+    showCleanUp(network);
   }
-  showCleanUp(network);
 }
 
 async function seeRequests(stage: Stage): Promise<Result> {
@@ -52,7 +59,7 @@ async function seeRequests(stage: Stage): Promise<Result> {
   const stats = await stage.intercept(
     SCENES.see.filter,
     (packet, handle) => {
-      const request = readRequest(packet.payload);
+      const request = readRequest(payloadOf(packet.bytes));
       if (request !== null) {
         requests++;
         stage.tellHandled(`${request.line}, host ${request.host}`);
@@ -75,11 +82,12 @@ async function rewriteResponses(stage: Stage): Promise<Result> {
   const stats = await stage.intercept(
     SCENES.rewrite.filter,
     (packet, handle) => {
-      const changed = packet.address.outbound ? null : rewriteResponse(packet.payload);
+      const payload = payloadOf(packet.bytes);
+      const changed = packet.address.outbound ? null : rewriteResponse(payload);
       if (changed === null) shift.apply(packet);
       else {
-        const before = packet.payload.length;
-        shift.note(packet, changed.length);
+        const before = payload.length;
+        shift.note(packet, before, changed.length);
         packet.payload = changed;
         stage.tellHandled(`response of ${before} bytes is now one of ${changed.length}`);
       }
@@ -100,7 +108,7 @@ async function blockHost(stage: Stage): Promise<Result> {
   const stats = await stage.intercept(
     SCENES.block.filter,
     (packet, handle) => {
-      if (readRequest(packet.payload)?.host !== BLOCKED_HOST) return handle.send(packet);
+      if (readRequest(payloadOf(packet.bytes))?.host !== BLOCKED_HOST) return handle.send(packet);
       stage.tellHandled(`request for ${BLOCKED_HOST} dropped`);
       return handle.drop(packet);
     },
@@ -136,10 +144,10 @@ async function slowDown(stage: Stage): Promise<Result> {
 function showResults(stage: Stage, results: readonly Result[]): void {
   const rows = results.map(({ title, stats, seen }) => [
     title,
-    ...[stats.received, stats.sent, stats.changed, stats.dropped, stats.lost.total].map(String),
+    ...[stats.received, stats.sent, stats.dropped, stats.lost.total].map(String),
     seen,
   ]);
-  const headings = ['', 'matched', 'sent', 'changed', 'dropped', 'lost', 'seen by the client'];
+  const headings = ['', 'matched', 'sent', 'dropped', 'lost', 'seen by the client'];
   const [heading = '', ...lines] = formatTable([headings, ...rows]);
   print();
   print(stage.style('bold', heading));

@@ -6,11 +6,10 @@
 
 import { fileURLToPath } from 'node:url';
 import { compileFilter } from '../../filter/index.ts';
-import { parsePacket } from '../../packet/index.ts';
 import { newCounts, readOffline } from '../offline.ts';
 import { plural, print, styleFor } from '../output.ts';
 import { formatPacketLine } from '../packet-line.ts';
-import { SCENES, type Scene } from './scenes.ts';
+import { payloadOf, SCENES, type Scene } from './scenes.ts';
 
 const CAPTURE = new URL('../../../captures/demo.pcapng', import.meta.url);
 const LINES_SHOWN = 5;
@@ -40,11 +39,10 @@ async function showMatches({ filter, effect }: Scene): Promise<void> {
   for await (const packet of readOffline(compileFilter(filter), { file }, counts)) {
     if (!packet.matches) continue;
     const { bytes, direction } = packet;
-    const layout = parsePacket(bytes);
+    const payload = payloadOf(bytes);
     // Packets that only carry acknowledgements would fill the screen.
-    if (layout === null || layout.data === null || shown === LINES_SHOWN) continue;
+    if (payload.length === 0 || shown === LINES_SHOWN) continue;
     shown++;
-    const payload = bytes.subarray(layout.data, layout.data + layout.dataLength);
     const would = effect(payload, direction === 'outbound');
     print(`   match   ${formatPacketLine(bytes, packet, style)}`);
     if (would !== null) print(`           ${style('yellow', `would be ${would}`)}`);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parsePacket } from '../../packet/index.ts';
 import { HOSTS } from './hosts.ts';
 
 /** One thing the demo shows. */
@@ -32,7 +33,7 @@ export const SCENES: Readonly<Record<'see' | 'rewrite' | 'block' | 'slow', Scene
     action: 'change the page, correct Content-Length and the sequence numbers after it',
     effect: (payload, outbound) => {
       const changed = outbound ? null : rewriteResponse(payload);
-      return changed && `response of ${payload.length} bytes changed to one of ${changed.length}`;
+      return changed && `changed, from ${payload.length} to ${changed.length} bytes`;
     },
   },
   block: {
@@ -54,6 +55,13 @@ const REWRITES: readonly (readonly [page: string, changed: string])[] = [
   [HOSTS['weather.example'] ?? '', 'Tomorrow: sun!'],
   [HOSTS['shop.example'] ?? '', 'A ticket is 19.99 EUR, today only'],
 ];
+
+/** What is behind the headers, only to be looked at; empty when there is nothing. */
+export function payloadOf(bytes: Uint8Array): Uint8Array {
+  const layout = parsePacket(bytes);
+  if (layout === null || layout.data === null) return bytes.subarray(0, 0);
+  return bytes.subarray(layout.data, layout.data + layout.dataLength);
+}
 
 /** The request line and host of an HTTP request, or null. */
 export function readRequest(payload: Uint8Array): { line: string; host: string } | null {

@@ -8,7 +8,7 @@ import type { DemoNetwork } from './network.ts';
 import type { Scene } from './scenes.ts';
 
 /** Between two things that happen, for people to read along. */
-const PAUSE_MS = 350;
+const PAUSE_MS = 500;
 const TIMEOUT_MS = 2500;
 
 /** Where the live demo plays: the network, the audience and what they see. */
@@ -69,9 +69,11 @@ export class Stage {
     loop.catch(() => {});
     try {
       await during();
+      // Nothing new is taken any more; what was taken is still decided about.
+      handle.shutdown('receive');
+      await loop;
     } finally {
       await handle.close();
-      await loop;
     }
     const stats = handle.stats();
     this.#tellCounters(stats);
@@ -82,8 +84,8 @@ export class Stage {
     await sleep(PAUSE_MS, undefined, { signal: this.#signal });
   }
 
-  #tellCounters({ received, sent, changed, dropped, lost }: Stats): void {
-    const counters = `${received} matched, ${sent} sent (${changed} changed), ${dropped} dropped, ${lost.total} lost`;
+  #tellCounters({ received, sent, dropped, lost }: Stats): void {
+    const counters = `${received} matched, ${sent} sent on, ${dropped} dropped, ${lost.total} lost`;
     print(`   counts  ${this.style('dim', counters)}`);
   }
 }
