@@ -1,0 +1,45 @@
+/**
+ * The engines that need nothing but JavaScript, as the conformance suite and the fuzzer see them.
+ *
+ * @module
+ */
+
+import { DivertError } from '../../src/errors.ts';
+import { generateMatcher } from '../../src/filter/emit-js.ts';
+import { createEvaluator } from '../../src/filter/evaluator.ts';
+import type { FilterTest } from '../../src/filter/graph.ts';
+import { createInterpreter } from '../../src/filter/interpret.ts';
+import type { Matcher } from '../../src/filter/match-input.ts';
+import { LAYERS, type Layer } from '../../src/packet/address.ts';
+import type { FilterEngine } from './filter-engine.ts';
+
+function matcherEngine(
+  name: string,
+  make: (tests: readonly FilterTest[], layer: Layer) => Matcher,
+): FilterEngine {
+  return {
+    name,
+    layers: LAYERS,
+    prepare: ({ tests, layer }) => {
+      const evaluate = createEvaluator(layer, make(tests, layer));
+      return {
+        matches: (packet, address) => {
+          try {
+            return evaluate(packet, address);
+          } catch (error) {
+            if (error instanceof DivertError && error.code === 'invalid-parameter') {
+              return 'invalid-parameter';
+            }
+            throw error;
+          }
+        },
+      };
+    },
+  };
+}
+
+export const INTERPRETER: FilterEngine = matcherEngine('interpreter', createInterpreter);
+export const GENERATED_JAVASCRIPT: FilterEngine = matcherEngine(
+  'generated JavaScript',
+  generateMatcher,
+);

@@ -1,0 +1,4 @@
+import { INTERPRETER } from './engines.ts';
+import { testFilterEngine } from './filter-engine.ts';
+
+testFilterEngine(INTERPRETER);
