@@ -14,7 +14,8 @@ import { filterError } from './messages.ts';
 import { readObject } from './object.ts';
 import { parse } from './parser.ts';
 import type { FilterProblem } from './problem.ts';
-import { type FilterWarning, findWarnings } from './warnings.ts';
+import type { FilterWarning } from './warning.ts';
+import { findWarnings } from './warnings.ts';
 
 /** The language a filter is written in: WinDivert's own, or that with additions. */
 export type Dialect = 'windivert' | 'extended';

@@ -10,7 +10,7 @@ import { createEvaluator, type Evaluator } from './evaluator.ts';
 import { formatTests } from './format.ts';
 import type { FilterTest } from './graph.ts';
 import { writeObject } from './object.ts';
-import type { FilterWarning } from './warnings.ts';
+import type { FilterWarning } from './warning.ts';
 
 /** What a {@link Filter} is made of. */
 export interface FilterParts {

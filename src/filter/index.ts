@@ -18,4 +18,4 @@ export {
 } from './fields.ts';
 export { Filter } from './filter.ts';
 export { type FilterTest, type Label, OPERATORS, type Operator } from './graph.ts';
-export type { FilterWarning, FilterWarningCode } from './warnings.ts';
+export type { FilterWarning, FilterWarningCode } from './warning.ts';
