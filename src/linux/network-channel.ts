@@ -22,6 +22,9 @@ import { NF } from './nftables/constants.ts';
 import { type RuleAction, type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
 import { type Watcher, watchReadable } from './sys/poll.ts';
 
+/** As `bpftool prog` shows it, 15 letters at most: whose it is. */
+const PROGRAM_NAME = `ndivert_${process.pid}`;
+
 export class LinuxNetworkChannel implements NetworkChannel {
   readonly #options: ResolvedOptions;
   readonly #ruleset: Ruleset;
@@ -146,7 +149,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     const programs: Program[] = [];
     try {
       const rules = hooks.map(({ hook, conditions, program }): RuleSpec => {
-        const loaded = loadProgram(program.instructions, { name: 'netdivert' });
+        const loaded = loadProgram(program.instructions, { name: PROGRAM_NAME });
         programs.push(loaded);
         return { hook, priority, conditions, programFd: loaded.fd, action };
       });

@@ -1,0 +1,28 @@
+// Prints every datagram as a line of base64, until `count` came or nothing came for `idleMs`.
+// Arguments: address, port, count, idleMs. Says "ready" first.
+import dgram from 'node:dgram';
+
+const [address, port, count, idleMs] = process.argv.slice(2);
+const socket = dgram.createSocket({
+  type: address.includes(':') ? 'udp6' : 'udp4',
+  recvBufferSize: 8 << 20,
+});
+const lines = [];
+let timer;
+
+function finish() {
+  clearTimeout(timer);
+  socket.close();
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+socket.on('message', (message) => {
+  lines.push(message.toString('base64'));
+  clearTimeout(timer);
+  if (lines.length >= Number(count)) finish();
+  else timer = setTimeout(finish, Number(idleMs));
+});
+socket.bind(Number(port), address, () => {
+  process.stdout.write('ready\n');
+  timer = setTimeout(finish, 20_000);
+});
