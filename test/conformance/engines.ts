@@ -11,7 +11,16 @@ import type { FilterTest } from '../../src/filter/graph.ts';
 import { createInterpreter } from '../../src/filter/interpret.ts';
 import type { Matcher } from '../../src/filter/match-input.ts';
 import { LAYERS, type Layer } from '../../src/packet/address.ts';
-import type { FilterEngine } from './filter-engine.ts';
+import type { FilterEngine, Verdict } from './filter-engine.ts';
+
+function verdictOf(evaluate: () => boolean): Verdict {
+  try {
+    return evaluate();
+  } catch (error) {
+    if (error instanceof DivertError && error.code === 'invalid-parameter') return error.code;
+    throw error;
+  }
+}
 
 function matcherEngine(
   name: string,
@@ -22,18 +31,7 @@ function matcherEngine(
     layers: LAYERS,
     prepare: ({ tests, layer }) => {
       const evaluate = createEvaluator(layer, make(tests, layer));
-      return {
-        matches: (packet, address) => {
-          try {
-            return evaluate(packet, address);
-          } catch (error) {
-            if (error instanceof DivertError && error.code === 'invalid-parameter') {
-              return 'invalid-parameter';
-            }
-            throw error;
-          }
-        },
-      };
+      return { matches: (packet, address) => verdictOf(() => evaluate(packet, address)) };
     },
   };
 }
@@ -43,3 +41,12 @@ export const GENERATED_JAVASCRIPT: FilterEngine = matcherEngine(
   'generated JavaScript',
   generateMatcher,
 );
+
+/** The public method, whatever engine it chooses. */
+export const FILTER_MATCHES: FilterEngine = {
+  name: 'Filter.matches',
+  layers: LAYERS,
+  prepare: (filter) => ({
+    matches: (packet, address) => verdictOf(() => filter.matches(packet, address)),
+  }),
+};
