@@ -1,10 +1,10 @@
 import { exitCodeOf, UsageError } from './exit-code.ts';
 import { styleFor } from './output.ts';
 
-const HINTS: Readonly<Record<string, string>> = {
-  ENOENT: 'There is no such file.',
-  EISDIR: 'This is a directory.',
-  EACCES: 'This user may not read it.',
+const PATH_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EISDIR: 'is a directory',
+  EACCES: 'may not be read by this user',
 };
 
 const SEE_HELP = 'Try netdivert --help.';
@@ -38,6 +38,6 @@ export function reportError(error: unknown): number {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, path } = error as NodeJS.ErrnoException;
-  const hint = code === undefined ? undefined : HINTS[code];
-  return hint === undefined ? error.message : `cannot read ${path ?? 'the file'}\n${hint}`;
+  const reason = code === undefined ? undefined : PATH_ERRORS[code];
+  return reason === undefined ? error.message : `${path ?? 'the file'} ${reason}`;
 }

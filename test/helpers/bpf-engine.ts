@@ -3,7 +3,7 @@
 import { type BpfOptions, type BpfProgram, compileBpf } from '../../src/filter/emit-bpf.ts';
 import type { Filter } from '../../src/filter/index.ts';
 import { loadProgram, type Program } from '../../src/linux/bpf/program.ts';
-import { TestRunner } from '../../src/linux/bpf/test-run.ts';
+import type { TestRunner } from '../../src/linux/bpf/test-run.ts';
 import type { AddressInit } from '../../src/packet/address.ts';
 
 /** Options that make a program know what an address says. */

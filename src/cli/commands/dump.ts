@@ -72,8 +72,8 @@ async function openForWatching(
   } catch (error) {
     if (!(error instanceof UnsupportedError) || !error.feature.includes('sniff')) throw error;
   }
-  tell('sniffing is not available yet: each packet is taken out and put back unchanged');
   const handle = await open(filter, { ...common, onOverload: 'pass', unhandled: 'pass' });
+  tell('sniffing is not available yet: each packet is taken out and put back unchanged');
   return { handle, sniffing: false };
 }
 

@@ -91,7 +91,9 @@ function printHook({ title, program }: Hook, style: Style): void {
 function summary(program: BpfProgram): string {
   if (program.constant === false) return 'no packet can match, the hook is not used';
   const size = `${program.instructions.length} instructions`;
-  if (program.constant === true) return `every packet matches, ${size}`;
+  if (program.constant === true) {
+    return `${program.exact ? 'every packet matches' : 'lets every packet through'}, ${size}`;
+  }
   if (program.exact) return `exact in the kernel, ${size}`;
   if (program.exactWithoutSegments) return `exact in the kernel but for large packets, ${size}`;
   return `not exact in the kernel, ${size}`;
