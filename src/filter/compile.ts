@@ -15,7 +15,7 @@ import { readObject } from './object.ts';
 import { parse } from './parser.ts';
 import type { FilterProblem } from './problem.ts';
 import type { FilterWarning } from './warning.ts';
-import { findWarnings } from './warnings.ts';
+import { findObjectWarnings, findWarnings } from './warnings.ts';
 
 /** The language a filter is written in: WinDivert's own, or that with additions. */
 export type Dialect = 'windivert' | 'extended';
@@ -66,7 +66,9 @@ function compileObject(source: string, layer: Layer): Filter {
       reason: { kind: 'object', stoppedAt: result.stoppedAt },
     });
   }
-  return new Filter({ layer, source, tests: result.tests });
+  const { tests } = result;
+  const warnLater = (): FilterWarning[] => findObjectWarnings(tests, layer);
+  return new Filter({ layer, source, tests, findWarnings: warnLater });
 }
 
 /** The stages of a text, or why it is refused. */
@@ -84,22 +86,21 @@ function compileText(source: string, layer: Layer): Filter {
   const analysis = analyse(source, layer);
   if ('code' in analysis) throw filterError(source, layer, analysis);
   const compiles = (text: string): boolean => !('code' in analyse(text, layer));
-  const findWarningsLater = (): FilterWarning[] =>
-    findWarnings({ ...analysis, source, layer, compiles });
+  const warnLater = (): FilterWarning[] => findWarnings({ ...analysis, source, layer, compiles });
   return new Filter({
     layer,
     source,
     tests: analysis.graph.tests,
-    findWarnings: findWarningsLater,
+    findWarnings: warnLater,
   });
 }
 
 /**
  * Compiles a filter.
  *
- * @param source filter text, or an object string (`@WinDiv_…`), whose layer is not checked
- * @param layer decides which fields and events are valid; default `network`
- * @param options see {@link CompileOptions}
+ * @param source - filter text, or an object string (`@WinDiv_…`), whose layer is not checked
+ * @param layer - decides which fields and events are valid; default `network`
+ * @param options - see {@link CompileOptions}
  * @throws {@link FilterError} when the filter is refused; the message shows where and why
  * @throws {@link UnsupportedError} for the extended dialect
  * @throws `TypeError` and `RangeError` for arguments that are no filter, layer or dialect
@@ -122,8 +123,8 @@ export function compileFilter(
 /**
  * Prints a filter the way `WinDivertHelperFormatFilter` does.
  *
- * @param source filter text or object string
- * @param layer as for {@link compileFilter}
+ * @param source - filter text or object string
+ * @param layer - as for {@link compileFilter}
  * @throws {@link FilterError} when the filter is refused
  */
 export function formatFilter(source: string, layer: Layer = 'network'): string {

@@ -139,7 +139,7 @@ class Decompiler {
 /**
  * Recovers an expression from a graph. Parts may be shared: the tree can be far larger than the graph.
  *
- * @param tests 1 to 256 tests
+ * @param tests - 1 to 256 tests
  */
 export function decompile(tests: readonly FilterTest[]): Expression {
   return new Decompiler(tests).expressionAt(0);

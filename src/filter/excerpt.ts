@@ -24,9 +24,9 @@ function printable(text: string): string {
 /**
  * Two lines: the text around a place, and carets under it.
  *
- * @param source the whole filter
- * @param position offset of the first character to mark, at most `source.length`
- * @param length how many characters to mark; one caret at least
+ * @param source - the whole filter
+ * @param position - offset of the first character to mark, at most `source.length`
+ * @param length - how many characters to mark; one caret at least
  */
 export function excerpt(source: string, position: number, length: number): string {
   const cut = source.length > MAX_WIDTH;

@@ -311,7 +311,7 @@ export const EVENT_MACROS: readonly { readonly name: string; readonly layers: nu
 /**
  * Whether a field exists on a layer.
  *
- * @param fieldId 0..85
+ * @param fieldId - 0..85
  */
 export function fieldOnLayer(fieldId: number, layer: Layer): boolean {
   const found = FIELDS[fieldId];
@@ -321,7 +321,7 @@ export function fieldOnLayer(fieldId: number, layer: Layer): boolean {
 /**
  * The layers of a bit mask, in the order of `LAYERS`.
  *
- * @param mask as in {@link Field.layers}
+ * @param mask - as in {@link Field.layers}
  */
 export function layersOf(mask: number): Layer[] {
   return LAYERS.filter((layer) => (mask & LAYER_BIT[layer]) !== 0);

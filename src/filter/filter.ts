@@ -55,8 +55,8 @@ export class Filter {
   /**
    * Whether a packet or event matches.
    *
-   * @param packet from the IP header on, and `null` on the layers without packets
-   * @param address what WinDivert would say about it; absent keys are 0 or false
+   * @param packet - from the IP header on, and `null` on the layers without packets
+   * @param address - what WinDivert would say about it; absent keys are 0 or false
    * @throws {@link DivertError} `invalid-parameter` where `WinDivertHelperEvalFilter` fails
    */
   matches(packet: Uint8Array | null, address: AddressInit): boolean {

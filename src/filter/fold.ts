@@ -38,8 +38,8 @@ function not(outcome: Outcome): Outcome {
 /**
  * The outcome of a comparison for every value of the field in its range.
  *
- * @param toLow sign of the constant compared with the range's low end
- * @param toHigh the same for its high end
+ * @param toLow - sign of the constant compared with the range's low end
+ * @param toHigh - the same for its high end
  */
 function outcome(operator: Operator, toLow: number, toHigh: number): Outcome {
   switch (operator) {

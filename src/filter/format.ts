@@ -121,8 +121,8 @@ class TextWriter {
 /**
  * Prints a filter.
  *
- * @param tests 1 to 256 tests
- * @param layer decides which event names are printed
+ * @param tests - 1 to 256 tests
+ * @param layer - decides which event names are printed
  * @throws {@link DivertError} `insufficient-buffer` when the text would be longer than 1 MiB
  */
 export function formatTests(tests: readonly FilterTest[], layer: Layer): string {

@@ -85,45 +85,25 @@ function classOf(code: number): number {
   return CLASSES[code] ?? CLASS.OTHER;
 }
 
-/** Signs whose first character decides, with the longer forms that start with it. */
-const SIGNS: ReadonlyMap<string, readonly (readonly [text: string, kind: TokenKind])[]> = new Map([
-  ['(', [['(', '(']]],
-  [')', [[')', ')']]],
-  ['[', [['[', '[']]],
-  [']', [[']', ']']]],
-  ['?', [['?', '?']]],
-  ['-', [['-', '-']]],
-  [
-    '=',
-    [
-      ['==', '='],
-      ['=', '='],
-    ],
-  ],
-  [
-    '!',
-    [
-      ['!=', '!='],
-      ['!', 'not'],
-    ],
-  ],
-  [
-    '<',
-    [
-      ['<=', '<='],
-      ['<', '<'],
-    ],
-  ],
-  [
-    '>',
-    [
-      ['>=', '>='],
-      ['>', '>'],
-    ],
-  ],
-  ['&', [['&&', 'and']]],
-  ['|', [['||', 'or']]],
-]);
+/** Signs and what they mean, longer ones before those they start with. */
+const SIGNS: readonly (readonly [text: string, kind: TokenKind])[] = [
+  ['(', '('],
+  [')', ')'],
+  ['[', '['],
+  [']', ']'],
+  ['?', '?'],
+  ['-', '-'],
+  ['==', '='],
+  ['=', '='],
+  ['!=', '!='],
+  ['!', 'not'],
+  ['<=', '<='],
+  ['<', '<'],
+  ['>=', '>='],
+  ['>', '>'],
+  ['&&', 'and'],
+  ['||', 'or'],
+];
 
 function isDecimal(word: string, end: number): boolean {
   for (let at = 0; at < end; at++) {
@@ -196,9 +176,8 @@ class Lexer {
   }
 
   private readSign(): void {
-    const forms = SIGNS.get(this.source.charAt(this.at)) ?? [];
-    const form = forms.find(([text]) => this.source.startsWith(text, this.at));
-    if (form) this.push(form[1], form[0].length);
+    const sign = SIGNS.find(([text]) => this.source.startsWith(text, this.at));
+    if (sign) this.push(sign[1], sign[0].length);
     else this.fail('bad-token', this.at, 1, { kind: 'character' });
   }
 
@@ -261,8 +240,8 @@ class Lexer {
 /**
  * Splits a filter into tokens.
  *
- * @param source filter text, not an object string
- * @param layer the layer whose fields and events are valid
+ * @param source - filter text, not an object string
+ * @param layer - the layer whose fields and events are valid
  */
 export function tokenize(source: string, layer: Layer): TokenList {
   const lexer = new Lexer(source, layer);

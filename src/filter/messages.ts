@@ -75,8 +75,8 @@ function sentenceFor(source: string, layer: Layer, problem: FilterProblem): stri
 /**
  * The error for a problem.
  *
- * @param source the filter as given
- * @param layer the layer it was compiled for
+ * @param source - the filter as given
+ * @param layer - the layer it was compiled for
  */
 export function filterError(source: string, layer: Layer, problem: FilterProblem): FilterError {
   const { code, position, length } = problem;

@@ -62,7 +62,7 @@ function testText(test: FilterTest): string {
  * The count is one byte wide: exactly 256 tests give the empty, unusable object `@WinDiv_WW`, as in
  * WinDivert. Words that the format has no room for are left out.
  *
- * @param tests 1 to 256 tests
+ * @param tests - 1 to 256 tests
  */
 export function writeObject(tests: readonly FilterTest[]): string {
   const count = tests.length & 0xff;

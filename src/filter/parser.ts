@@ -214,7 +214,7 @@ export type ParseResult =
 /**
  * Parses tokens.
  *
- * @param tokens ending with an `end` token
+ * @param tokens - ending with an `end` token
  */
 export function parse(tokens: readonly Token[]): ParseResult {
   const parser = new Parser(tokens);

@@ -126,7 +126,7 @@ function addressWarning(test: TestNode, source: string): FilterWarning | null {
 /**
  * The warnings about one test's constant.
  *
- * @param source the filter the test stands in
+ * @param source - the filter the test stands in
  */
 export function valueWarnings(test: TestNode, source: string): FilterWarning[] {
   const found = [foldingWarning(test, source), unfoldedWarning(test), addressWarning(test, source)];

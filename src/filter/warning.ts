@@ -11,6 +11,7 @@ export type FilterWarningCode =
   | 'always-true'
   | 'always-false'
   | 'dead-test'
+  | 'field-of-other-layer'
   | 'ignored-word'
   | 'negative-zero'
   | 'negative-value'

@@ -8,6 +8,7 @@ import { DivertError } from '../errors.ts';
 import type { Layer } from '../packet/address.ts';
 import type { FilterNode, TestNode } from './ast.ts';
 import type { FilterGraph } from './build-graph.ts';
+import { FIELDS, fieldOnLayer } from './fields.ts';
 import { foldedOutcome } from './fold.ts';
 import { formatTests } from './format.ts';
 import type { FilterTest, Label } from './graph.ts';
@@ -94,6 +95,22 @@ function textWarnings(input: WarningInput): FilterWarning[] {
   const message =
     'format() gives no text that compiles again; keep the filter as it is written here';
   return [{ code: 'text-does-not-compile', position: 0, message }];
+}
+
+/**
+ * Finds the warnings of an object string, whose fields nobody has held against the layer.
+ *
+ * @param layer - the layer it was opened for
+ */
+export function findObjectWarnings(tests: readonly FilterTest[], layer: Layer): FilterWarning[] {
+  const strangers = new Set(
+    tests.filter(({ field }) => !fieldOnLayer(field, layer)).map(({ field }) => field),
+  );
+  return [...strangers].map((field) => {
+    const name = FIELDS[field]?.name;
+    const message = `the ${layer} layer has no field ${name}: evaluation fails where its test is reached`;
+    return { code: 'field-of-other-layer', position: 0, message };
+  });
 }
 
 /**

@@ -12,7 +12,7 @@ const WORD = 0xffff_ffffn;
 /**
  * Splits a magnitude.
  *
- * @param value 0 to 2^128 - 1
+ * @param value - 0 to 2^128 - 1
  */
 export function wordsOf(value: bigint): Words {
   if (value <= WORD) return [Number(value), 0, 0, 0];

@@ -495,7 +495,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 15,
       says: 'the filter ends',
-      hint: '1 ")" missing',
+      hint: 'A ")" is missing',
     },
     {
       filter: '(tcp? tcp.DstPort == 80:udp)',
@@ -567,7 +567,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 21,
       says: 'a field, "not" or "(" expected, but there is "443"',
-      hint: '… tcp.DstPort == 443',
+      hint: '… or tcp.DstPort == 443',
     },
     { filter: 'ip.Id == 0X1F', code: 'bad-token', position: 9, says: NO_WORD, hint: '0x1F' },
     {
@@ -651,6 +651,27 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   ],
   indexes: [
     {
+      filter: 'tcp.Payload[0:4] == 1',
+      code: 'bad-token',
+      position: 12,
+      says: '"0:4"',
+      hint: 'tcp.Payload32[0b]',
+    },
+    {
+      filter: 'ipv6.SrcAddr == ::1 or fe80::1',
+      code: 'unexpected-token',
+      position: 23,
+      says: 'expected',
+      hint: '… or ipv6.SrcAddr == fe80::1',
+    },
+    {
+      filter: '((tcp',
+      code: 'unexpected-token',
+      position: 5,
+      says: 'the filter ends',
+      hint: '2 ")" are missing',
+    },
+    {
       filter: 'tcp.Payload == 22',
       code: 'unexpected-token',
       position: 12,
@@ -714,7 +735,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 22,
       says: 'but the filter ends',
-      hint: '1 ")" missing',
+      hint: 'A ")" is missing',
     },
     {
       filter: 'tcp) and udp',

@@ -97,6 +97,11 @@ const ROWS: readonly Row[] = [
   { filter: `tcp${' or tcp'.repeat(254)}`, warnings: [] },
   { filter: `tcp${' or tcp'.repeat(255)}`, warnings: [['unusable-object', 0, '256 tests']] },
   { filter: '@WinDiv_WX_1cWW24WAX', warnings: [] },
+  {
+    filter: '@WinDiv_WX_1cWW24WAX',
+    layer: 'flow',
+    warnings: [['field-of-other-layer', 0, 'no field tcp.SrcPort']],
+  },
 ];
 
 describe('warnings', () => {

@@ -23,8 +23,8 @@ export interface AddressBlock {
 /**
  * The block that a CIDR notation means.
  *
- * @param address IPv4 or IPv6 text; bits after the prefix are ignored
- * @param prefix its length in bits
+ * @param address - IPv4 or IPv6 text; bits after the prefix are ignored
+ * @param prefix - its length in bits
  */
 export function addressBlock(address: string, prefix: number): AddressBlock | null {
   const ipv4 = parseIPv4Address(address);

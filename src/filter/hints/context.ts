@@ -7,6 +7,9 @@
 import type { Layer } from '../../packet/address.ts';
 import type { ProblemReason } from '../problem.ts';
 
+/** Characters on each side that rules look at, so that no filter is too long for them. */
+export const MAX_CONTEXT = 512;
+
 /** A problem with the text around it. */
 export interface HintContext {
   readonly source: string;
@@ -14,7 +17,11 @@ export interface HintContext {
   readonly reason: ProblemReason;
   /** The offending text, empty at the end of the filter. */
   readonly word: string;
+  /** Offset of the offending text in the source. */
+  readonly position: number;
+  /** What stands right before it: at most {@link MAX_CONTEXT} characters. */
   readonly before: string;
+  /** What follows it: at most {@link MAX_CONTEXT} characters. */
   readonly after: string;
 }
 

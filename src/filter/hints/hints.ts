@@ -8,7 +8,7 @@ import type { Layer } from '../../packet/address.ts';
 import type { FilterProblem } from '../problem.ts';
 import { cidrHint, endpointHint, hostNameHint, wildcardHint } from './address.ts';
 import { bpfHint } from './bpf.ts';
-import type { HintRule } from './context.ts';
+import { type HintRule, MAX_CONTEXT } from './context.ts';
 import { eventHint, layerHint } from './layer.ts';
 import {
   comparisonHint,
@@ -27,6 +27,7 @@ import {
   numberHint,
   rangeHint,
   singleSignHint,
+  sliceHint,
   stringHint,
 } from './values.ts';
 import { bothEndsHint, caseHint, otherNameHint, spellingHint, ternaryColonHint } from './words.ts';
@@ -44,6 +45,7 @@ const RULES: readonly HintRule[] = [
   hostNameHint,
   maskHint,
   singleSignHint,
+  sliceHint,
   stringHint,
   rangeHint,
   commaHint,
@@ -89,10 +91,10 @@ export function hintFor(source: string, layer: Layer, problem: FilterProblem): s
   const limit = LIMIT_ADVICE.get(reason.kind);
   if (limit !== undefined) return sentence(limit);
   const word = source.slice(position, position + length);
-  const before = source.slice(0, position);
-  const after = source.slice(position + length);
+  const before = source.slice(Math.max(0, position - MAX_CONTEXT), position);
+  const after = source.slice(position + length, position + length + MAX_CONTEXT);
   for (const rule of RULES) {
-    const hint = rule({ source, layer, reason, word, before, after });
+    const hint = rule({ source, layer, reason, word, position, before, after });
     if (hint !== null) return sentence(hint);
   }
   return undefined;

@@ -79,7 +79,7 @@ const FLIPPED: ReadonlyMap<string, string> = new Map([
 ]);
 const COMPARISON_AFTER = new RegExp(`^\\s*(==?|!=|<=?|>=?)\\s*(${FIELD_PATTERN})`);
 const TEST_BEFORE_OR = new RegExp(
-  `(${FIELD_PATTERN})\\s*(==?|!=|<=?|>=?)\\s*-?\\s*[\\w.:]+\\s*(?:or|and|\\|\\||&&)\\s*$`,
+  `(${FIELD_PATTERN})\\s*(==?|!=|<=?|>=?)\\s*-?\\s*[\\w.:]+\\s*(or|and|\\|\\||&&)\\s*$`,
 );
 
 /** A number where a test belongs. */
@@ -88,12 +88,13 @@ export const numberAsTestHint: HintRule = ({ reason, word, before, after }) => {
   if (word === 'TRUE' || word === 'FALSE') {
     return `${word} is a number to compare with. Write: ${word.toLowerCase()}`;
   }
-  if (!/^[0-9A-Z]/.test(word)) return null;
+  const keyword = KEYWORDS.get(word)?.kind;
+  if (keyword ? keyword !== 'number' : !/^[0-9A-Fa-f:]/.test(word)) return null;
   const [, sign, field] = COMPARISON_AFTER.exec(after) ?? [];
   if (sign && field)
     return `Numbers stand on the right: ${field} ${FLIPPED.get(sign) ?? sign} ${word}`;
-  const [, repeated, operator] = TEST_BEFORE_OR.exec(before) ?? [];
-  if (repeated) return `Each side needs a whole test: … ${repeated} ${operator} ${word}`;
+  const [, repeated, operator, joint] = TEST_BEFORE_OR.exec(before) ?? [];
+  if (repeated) return `Each side needs a whole test: … ${joint} ${repeated} ${operator} ${word}`;
   return 'A number alone is no test. Compare a field with it';
 };
 
@@ -107,15 +108,17 @@ function unclosed(text: string): number {
 }
 
 /** Parentheses that do not pair, and ternaries without their own. */
-export const parenthesisHint: HintRule = ({ source, reason, word, before }) => {
+export const parenthesisHint: HintRule = ({ source, reason, word, position }) => {
   if (reason.kind !== 'expected') return null;
+  const open = unclosed(source.slice(0, position));
   if (word === '?') {
     const whole = source.trim();
-    const inside = unclosed(before) === 0 && whole.length <= MAX_REWRITE;
+    const inside = open === 0 && whole.length <= MAX_REWRITE;
     return `A ternary needs its own parentheses: ${inside ? `(${whole})` : '(a? b: c)'}`;
   }
-  const open = unclosed(before);
-  if (word === '' && open > 0) return `${open} ")" missing at the end`;
+  if (word === '' && open > 0) {
+    return open === 1 ? 'A ")" is missing at the end' : `${open} ")" are missing at the end`;
+  }
   if (word === ')' && open <= 0) return 'There is no "(" to this ")"';
   if (reason.what === 'colon') return 'A ternary has three parts: (a? b: c)';
   return null;

@@ -170,6 +170,17 @@ export const rangeHint: HintRule = ({ word, before, after }) => {
   return `There are no ranges. Write: ${rangeText(field, operator, first, last)}`;
 };
 
+const FIELD_BEFORE_INDEX = /([A-Za-z.]+)\d*\s*\[\s*$/;
+
+/** `tcp.Payload[0:4]`: elements of two and four bytes have fields of their own. */
+export const sliceHint: HintRule = ({ word, before }) => {
+  const field = FIELD_BEFORE_INDEX.exec(before)?.[1];
+  const [, start] = /^(\d+):\d+$/.exec(word) ?? [];
+  if (!field || !start) return null;
+  const whole = KEYWORDS.has(`${field}32`) ? field : 'tcp.Payload';
+  return `There are no slices. ${whole}16[${start}b] has two bytes, ${whole}32[${start}b] four`;
+};
+
 /** `0X1F`, `1f`, `1_000`, `1.2.3`. */
 export const numberHint: HintRule = ({ reason, word, before }) => {
   if (reason.kind !== 'word') return null;

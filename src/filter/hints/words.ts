@@ -154,7 +154,7 @@ const MAX_SUGGESTIONS = 3;
 /**
  * Known words close to a misspelt one, the closest first; those of the layer before others.
  *
- * @param value whether a number is wanted, and so a macro
+ * @param value - whether a number is wanted, and so a macro
  */
 function closestWords(word: string, layer: Layer, value: boolean): string[] {
   const limit = Math.min(4, Math.max(1, Math.floor(word.length / 3)));
