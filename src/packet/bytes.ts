@@ -50,3 +50,8 @@ export function writeUint32(bytes: Uint8Array, at: number, value: number): void 
 export function itemAt(items: ArrayLike<number>, index: number): number {
   return items[index]!;
 }
+
+/** The same for one kind of array: code shared with other kinds is slower (measured). @internal */
+export function int32At(items: Int32Array, index: number): number {
+  return items[index]!;
+}

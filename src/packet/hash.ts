@@ -7,7 +7,7 @@
  * @module
  */
 
-import { itemAt, readInt32LE } from './bytes.ts';
+import { int32At, itemAt, readInt32LE } from './bytes.ts';
 import { PacketScan, scanPacket } from './layout.ts';
 
 const PRIME64_1_LOW = 0x85ebca87;
@@ -30,8 +30,7 @@ const KEYS: Int32Array = Int32Array.of(
 const INPUTS = 0;
 const LANES = 8;
 const HASH = 16;
-const SCRATCH = 18;
-const work: Int32Array = new Int32Array(20);
+const work: Int32Array = new Int32Array(18);
 
 /** XXH64 adds the length of its input, here always four words of eight bytes. */
 const HASHED_BYTES = 32;
@@ -46,74 +45,74 @@ function loadHalf(at: number, memory: Uint8Array, offset: number): void {
   work[at + 1] = 0;
 }
 
-/** Upper half of the product of two unsigned 32-bit numbers. */
+/** Upper half of the product of two unsigned 32-bit numbers; no intermediate sum overflows 32 bits. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const lowHigh = Math.imul(aLow, bHigh);
-  const highLow = Math.imul(aHigh, bLow);
-  const middle = (Math.imul(aLow, bLow) >>> 16) + (lowHigh & 0xffff) + (highLow & 0xffff);
-  return (Math.imul(aHigh, bHigh) + (lowHigh >>> 16) + (highLow >>> 16) + (middle >>> 16)) | 0;
+  const first = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const second = (Math.imul(aLow, bHigh) + (first & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (first >>> 16) + (second >>> 16)) | 0;
 }
 
-function multiply(at: number, low: number, high: number): void {
-  const valueLow = itemAt(work, at);
-  const valueHigh = itemAt(work, at + 1);
-  work[at] = Math.imul(valueLow, low);
-  work[at + 1] =
-    multiplyHigh(valueLow, low) + Math.imul(valueLow, high) + Math.imul(valueHigh, low);
+/** Upper half of the product of two 64-bit numbers modulo 2^64; the lower is `Math.imul(low, byLow)`. */
+function multiplyWide(low: number, high: number, byLow: number, byHigh: number): number {
+  return (multiplyHigh(low, byLow) + Math.imul(low, byHigh) + Math.imul(high, byLow)) | 0;
 }
 
-function add(at: number, low: number, high: number): void {
-  const sum = (itemAt(work, at) + low) | 0;
-  const carry = sum >>> 0 < low >>> 0 ? 1 : 0;
-  work[at] = sum;
-  work[at + 1] = itemAt(work, at + 1) + high + carry;
+/** What is carried into the upper half when a sum came out as `sum` with `part` in it. */
+function carry(sum: number, part: number): number {
+  return sum >>> 0 < part >>> 0 ? 1 : 0;
 }
 
-/** Rotates left by less than 32 bits. */
-function rotate(at: number, bits: number): void {
-  const low = itemAt(work, at);
-  const high = itemAt(work, at + 1);
-  work[at] = (low << bits) | (high >>> (32 - bits));
-  work[at + 1] = (high << bits) | (low >>> (32 - bits));
-}
-
-/** `value ^= value >>> bits`, for 29, 32 and 33. */
-function mixDown(at: number, bits: number): void {
-  const low = itemAt(work, at);
-  const high = itemAt(work, at + 1);
-  if (bits >= 32) {
-    work[at] = low ^ (high >>> (bits - 32));
-    return;
-  }
-  work[at] = low ^ ((low >>> bits) | (high << (32 - bits)));
-  work[at + 1] = high ^ (high >>> bits);
-}
-
-/** XXH64's round: the accumulator at `from`, the input at `at`, the result at `at`. */
+/** XXH64's round over the input at `at`, where the result goes. */
 function round(at: number, fromLow: number, fromHigh: number): void {
-  multiply(at, PRIME64_2_LOW, PRIME64_2_HIGH);
-  add(at, fromLow, fromHigh);
-  rotate(at, 31);
-  multiply(at, PRIME64_1_LOW, PRIME64_1_HIGH);
+  const inputLow = int32At(work, at);
+  const inputHigh = int32At(work, at + 1);
+  const low = (Math.imul(inputLow, PRIME64_2_LOW) + fromLow) | 0;
+  const product = multiplyWide(inputLow, inputHigh, PRIME64_2_LOW, PRIME64_2_HIGH);
+  const high = (product + fromHigh + carry(low, fromLow)) | 0;
+  const rotatedLow = (low << 31) | (high >>> 1);
+  const rotatedHigh = (high << 31) | (low >>> 1);
+  work[at] = Math.imul(rotatedLow, PRIME64_1_LOW);
+  work[at + 1] = multiplyWide(rotatedLow, rotatedHigh, PRIME64_1_LOW, PRIME64_1_HIGH);
 }
 
+/** `hash += rotate(value, bits)`, for less than 32 bits. */
 function addRotated(at: number, bits: number): void {
-  work[SCRATCH] = itemAt(work, at);
-  work[SCRATCH + 1] = itemAt(work, at + 1);
-  rotate(SCRATCH, bits);
-  add(HASH, itemAt(work, SCRATCH), itemAt(work, SCRATCH + 1));
+  const low = int32At(work, at);
+  const high = int32At(work, at + 1);
+  const rotatedLow = (low << bits) | (high >>> (32 - bits));
+  const rotatedHigh = (high << bits) | (low >>> (32 - bits));
+  const sum = (int32At(work, HASH) + rotatedLow) | 0;
+  work[HASH] = sum;
+  work[HASH + 1] = int32At(work, HASH + 1) + rotatedHigh + carry(sum, rotatedLow);
 }
 
 function merge(at: number): void {
   round(at, 0, 0);
-  work[HASH] = itemAt(work, HASH) ^ itemAt(work, at);
-  work[HASH + 1] = itemAt(work, HASH + 1) ^ itemAt(work, at + 1);
-  multiply(HASH, PRIME64_1_LOW, PRIME64_1_HIGH);
-  add(HASH, PRIME64_4_LOW, PRIME64_4_HIGH);
+  const low = int32At(work, HASH) ^ int32At(work, at);
+  const high = int32At(work, HASH + 1) ^ int32At(work, at + 1);
+  const sum = (Math.imul(low, PRIME64_1_LOW) + PRIME64_4_LOW) | 0;
+  const product = multiplyWide(low, high, PRIME64_1_LOW, PRIME64_1_HIGH);
+  work[HASH] = sum;
+  work[HASH + 1] = product + PRIME64_4_HIGH + carry(sum, PRIME64_4_LOW);
+}
+
+/** XXH64's end: the length is added, then every bit affects every other. */
+function avalanche(): void {
+  let low = (int32At(work, HASH) + HASHED_BYTES) | 0;
+  let high = (int32At(work, HASH + 1) + carry(low, HASHED_BYTES)) | 0;
+  low ^= high >>> 1;
+  high = multiplyWide(low, high, PRIME64_2_LOW, PRIME64_2_HIGH);
+  low = Math.imul(low, PRIME64_2_LOW);
+  low ^= (low >>> 29) | (high << 3);
+  high ^= high >>> 29;
+  high = multiplyWide(low, high, PRIME64_3_LOW, PRIME64_3_HIGH);
+  low = Math.imul(low, PRIME64_3_LOW);
+  work[HASH] = low ^ high;
+  work[HASH + 1] = high;
 }
 
 /** Fills inputs and lanes from the headers; lanes nothing claims hold the seed. */
@@ -148,7 +147,7 @@ function loadHeaders(
   load(lane + 2, memory, transport + 8);
   if (scan.version === 4) loadHalf(lane + 4, memory, transport + 16);
   // No lane is left: the rest of the TCP header goes into the upper half of an input.
-  else work[INPUTS + 3] = itemAt(work, INPUTS + 3) ^ readInt32LE(memory, transport + 16);
+  else work[INPUTS + 3] = int32At(work, INPUTS + 3) ^ readInt32LE(memory, transport + 16);
 }
 
 /**
@@ -171,9 +170,9 @@ export function hashPacketWords(
   out: Uint32Array,
 ): void {
   loadHeaders(memory, offset, scan, seedLow, seedHigh);
-  for (let at = 0; at < HASH; at++) work[at] = itemAt(work, at) ^ itemAt(KEYS, at);
+  for (let at = 0; at < HASH; at++) work[at] = int32At(work, at) ^ int32At(KEYS, at);
   for (let at = INPUTS; at < LANES; at += 2) {
-    round(at, itemAt(work, LANES + at), itemAt(work, LANES + at + 1));
+    round(at, int32At(work, LANES + at), int32At(work, LANES + at + 1));
   }
   work[HASH] = 0;
   work[HASH + 1] = 0;
@@ -182,14 +181,9 @@ export function hashPacketWords(
   addRotated(INPUTS + 4, 12);
   addRotated(INPUTS + 6, 18);
   for (let at = INPUTS; at < LANES; at += 2) merge(at);
-  add(HASH, HASHED_BYTES, 0);
-  mixDown(HASH, 33);
-  multiply(HASH, PRIME64_2_LOW, PRIME64_2_HIGH);
-  mixDown(HASH, 29);
-  multiply(HASH, PRIME64_3_LOW, PRIME64_3_HIGH);
-  mixDown(HASH, 32);
-  out[0] = itemAt(work, HASH);
-  out[1] = itemAt(work, HASH + 1);
+  avalanche();
+  out[0] = int32At(work, HASH);
+  out[1] = int32At(work, HASH + 1);
 }
 
 const scan: PacketScan = new PacketScan();

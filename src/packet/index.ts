@@ -17,8 +17,9 @@ export {
 } from './ip-text.ts';
 export { IPv4View } from './ipv4.ts';
 export { IPv6View, type IPv6Words } from './ipv6.ts';
-export { Packet, type ProcessInfo } from './packet.ts';
+export { Packet } from './packet.ts';
 export { type PacketLayout, parsePacket } from './parse.ts';
+export type { ProcessInfo } from './process-info.ts';
 export { TcpView } from './tcp.ts';
 export { decrementTtl } from './ttl.ts';
 export { UdpView } from './udp.ts';

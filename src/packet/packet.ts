@@ -15,40 +15,20 @@ import {
   encodeFlags,
   encodeLayer,
 } from './address.ts';
-import { readUint8, writeUint16 } from './bytes.ts';
-import { CHANGES, describeType, type HeaderView } from './header-view.ts';
-import { IcmpView, Icmpv6View } from './icmp.ts';
-import { IPv4View } from './ipv4.ts';
-import { IPv6View } from './ipv6.ts';
-import { LENGTHS, PacketScan, scanPacket } from './layout.ts';
+import { readUint8 } from './bytes.ts';
+import { CHANGES, describeType } from './header-view.ts';
+import { HeaderViews } from './header-views.ts';
+import type { IcmpView, Icmpv6View } from './icmp.ts';
+import type { IPv4View } from './ipv4.ts';
+import type { IPv6View } from './ipv6.ts';
+import { PacketScan, scanPacket } from './layout.ts';
+import { endWithPayload, writeLengths } from './payload.ts';
+import type { ProcessInfo } from './process-info.ts';
 import { CHECKSUM_BITS, fixChecksums, isWhole, NO_SUM, sumCovered } from './stale-checksums.ts';
-import { TcpView } from './tcp.ts';
-import { UdpView } from './udp.ts';
-
-/** The process a packet belongs to. */
-export interface ProcessInfo {
-  readonly pid: number;
-  /** As the kernel names it, at most 15 characters. */
-  readonly name: string;
-  /** Path of the program, where it could be read. */
-  readonly executable: string | null;
-  readonly commandLine: readonly string[] | null;
-  readonly userId: number | null;
-  /** Path of the control group. */
-  readonly cgroup: string | null;
-  /** `certain`: from the socket itself. */
-  readonly confidence: 'certain' | 'likely';
-}
-
-const IPV4_TOTAL_LENGTH = 2;
-const IPV6_PAYLOAD_LENGTH = 4;
-const UDP_LENGTH = 4;
-const LENGTH_MAX = 0xffff;
+import type { TcpView } from './tcp.ts';
+import type { UdpView } from './udp.ts';
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
-/** What a view is made over before it is bound to the packet. */
-const ANY_HEADER: Uint8Array = new Uint8Array(LENGTHS.IPV6_HEADER);
-
 /**
  * A packet from its IP header on.
  *
@@ -85,12 +65,7 @@ export class Packet {
   #scanState: 'none' | 'bad' | 'good' = 'none';
   #address: Address | null = null;
   #bytes: Uint8Array | null = null;
-  #ip: IPv4View | null = null;
-  #ipv6: IPv6View | null = null;
-  #tcp: TcpView | null = null;
-  #udp: UdpView | null = null;
-  #icmp: IcmpView | null = null;
-  #icmpv6: Icmpv6View | null = null;
+  readonly #views: HeaderViews = new HeaderViews(this);
   #process: ProcessInfo | null = null;
 
   /**
@@ -184,44 +159,38 @@ export class Packet {
 
   /** The IPv4 header, null when there is none. */
   get ip(): IPv4View | null {
-    if (!this.#isScanned() || this.#scan.version !== 4) return null;
-    this.#ip ??= new IPv4View(ANY_HEADER, 0, this);
-    return this.#bind(this.#ip, 0);
+    if (!this.#isScanned()) return null;
+    return this.#views.ip(this.memory, this.offset, this.#scan);
   }
 
   /** The IPv6 header, null when there is none. */
   get ipv6(): IPv6View | null {
-    if (!this.#isScanned() || this.#scan.version !== 6) return null;
-    this.#ipv6 ??= new IPv6View(ANY_HEADER, 0, this);
-    return this.#bind(this.#ipv6, 0);
+    if (!this.#isScanned()) return null;
+    return this.#views.ipv6(this.memory, this.offset, this.#scan);
   }
 
   /** The TCP header, null when there is none. */
   get tcp(): TcpView | null {
-    if (!this.#isScanned() || this.#scan.tcp < 0) return null;
-    this.#tcp ??= new TcpView(ANY_HEADER, 0, this);
-    return this.#bind(this.#tcp, this.#scan.tcp);
+    if (!this.#isScanned()) return null;
+    return this.#views.tcp(this.memory, this.offset, this.#scan);
   }
 
   /** The UDP header, null when there is none. */
   get udp(): UdpView | null {
-    if (!this.#isScanned() || this.#scan.udp < 0) return null;
-    this.#udp ??= new UdpView(ANY_HEADER, 0, this);
-    return this.#bind(this.#udp, this.#scan.udp);
+    if (!this.#isScanned()) return null;
+    return this.#views.udp(this.memory, this.offset, this.#scan);
   }
 
   /** The ICMP header of IPv4, null when there is none. */
   get icmp(): IcmpView | null {
-    if (!this.#isScanned() || this.#scan.icmp < 0) return null;
-    this.#icmp ??= new IcmpView(ANY_HEADER, 0, this);
-    return this.#bind(this.#icmp, this.#scan.icmp);
+    if (!this.#isScanned()) return null;
+    return this.#views.icmp(this.memory, this.offset, this.#scan);
   }
 
   /** The ICMPv6 header, null when there is none. */
   get icmpv6(): Icmpv6View | null {
-    if (!this.#isScanned() || this.#scan.icmpv6 < 0) return null;
-    this.#icmpv6 ??= new Icmpv6View(ANY_HEADER, 0, this);
-    return this.#bind(this.#icmpv6, this.#scan.icmpv6);
+    if (!this.#isScanned()) return null;
+    return this.#views.icmpv6(this.memory, this.offset, this.#scan);
   }
 
   /**
@@ -266,7 +235,7 @@ export class Packet {
     this.#move(bytes, 0, bytes.length);
     this.#changes = CHANGES.BYTES | CHANGES.IP | CHANGES.TRANSPORT;
     this.#sumBefore = NO_SUM;
-    this.#bindViews();
+    this.#follow();
   }
 
   /** A copy that is the caller's, with all that was changed so far. */
@@ -280,7 +249,7 @@ export class Packet {
   own(): void {
     const memory = this.memory.slice(this.offset, this.offset + this.length);
     this.#move(memory, 0, memory.length);
-    this.#bindViews();
+    this.#follow();
   }
 
   /** Takes over a copy of another packet and of the state of its changes. @internal */
@@ -366,17 +335,9 @@ export class Packet {
     this.#sumBefore = sumCovered(this.memory, this.offset, this.#scan);
   }
 
-  #bind<View extends HeaderView>(view: View, header: number): View {
-    return view.bind(this.memory, this.offset + header, this.offset + this.#scan.dataEnd);
-  }
-
   #setPayload(value: Uint8Array): void {
     const scan = this.#scan;
-    const end = scan.payloadOffset + value.length;
-    const counted = scan.version === 4 ? end : end - LENGTHS.IPV6_HEADER;
-    if (counted > LENGTH_MAX) {
-      throw new RangeError(`packet.payload: ${value.length} bytes make the packet too long for IP`);
-    }
+    const end = endWithPayload(scan, value.length);
     this.mark(CHANGES.BYTES | CHANGES.TRANSPORT);
     if (end <= this.length) {
       this.memory.set(value, this.offset + scan.payloadOffset);
@@ -387,20 +348,11 @@ export class Packet {
       memory.set(value, scan.payloadOffset);
       this.#move(memory, 0, end);
     }
-    if (end !== scan.ipLength) this.#setLengths(counted, end - scan.headersEnd);
-    this.#bindViews();
-  }
-
-  /** Writes the lengths of the IP header and, in a whole packet, of the UDP header. */
-  #setLengths(counted: number, transportLength: number): void {
-    const { memory, offset } = this;
-    const scan = this.#scan;
-    this.#changes |= CHANGES.IP | CHANGES.PSEUDO_HEADER | CHANGES.LAYOUT;
-    const field = scan.version === 4 ? IPV4_TOTAL_LENGTH : IPV6_PAYLOAD_LENGTH;
-    writeUint16(memory, offset + field, counted);
-    if (scan.udp >= 0 && scan.fragment === 0) {
-      writeUint16(memory, offset + scan.udp + UDP_LENGTH, transportLength);
+    if (end !== scan.ipLength) {
+      this.#changes |= CHANGES.IP | CHANGES.PSEUDO_HEADER | CHANGES.LAYOUT;
+      writeLengths(this.memory, this.offset, scan, end);
     }
+    this.#follow();
   }
 
   #move(memory: Uint8Array, offset: number, length: number): void {
@@ -411,14 +363,8 @@ export class Packet {
     this.#scanState = 'none';
   }
 
-  /** Views that were handed out follow the packet; one of a header that is gone stays where it was. */
-  #bindViews(): void {
-    if (this.#ip) void this.ip;
-    if (this.#ipv6) void this.ipv6;
-    if (this.#tcp) void this.tcp;
-    if (this.#udp) void this.udp;
-    if (this.#icmp) void this.icmp;
-    if (this.#icmpv6) void this.icmpv6;
+  #follow(): void {
+    if (this.#isScanned()) this.#views.follow(this.memory, this.offset, this.#scan);
   }
 }
 
