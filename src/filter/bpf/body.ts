@@ -243,7 +243,7 @@ class BodyEmitter {
   /** Goes one way with the header, the other without. */
   #split(step: Step, inside: Target, held: Held, next: number): void {
     const question = questionOf(step);
-    if (question === null) {
+    if (question === null || inside === step.absent) {
       this.goto(inside, held, next);
       return;
     }

@@ -214,7 +214,8 @@ function emitBytes(assembler: Assembler, value: Bytes, exits: ValueExits): void 
 
 function emitBytesForward(assembler: Assembler, value: Bytes, exits: ValueExits): void {
   const { index, size } = value;
-  if (index + size <= COPIED_BYTES) {
+  // The verifier wants loads from the stack aligned.
+  if (index + size <= COPIED_BYTES && index % size === 0) {
     emitBigEndian(assembler, R0, FRAME.NETWORK_HEADER + index, size);
     return;
   }
