@@ -4,21 +4,16 @@
  * @module
  */
 
+import { BLANKS, INVISIBLE } from './visible.ts';
+
 /** Widest piece shown, in characters. */
 const MAX_WIDTH = 76;
 const INDENT = '  ';
 const ELLIPSIS = '…';
-/** Last code of the C0 control characters, and delete: shown as blanks so that columns agree. */
-const LAST_CONTROL = 0x1f;
-const DELETE = 0x7f;
 
+/** Replaces what a terminal would obey; one character for one, so that columns agree. */
 function printable(text: string): string {
-  let shown = '';
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    shown += code <= LAST_CONTROL || code === DELETE ? ' ' : text.charAt(at);
-  }
-  return shown;
+  return text.replace(BLANKS, ' ').replace(INVISIBLE, '\ufffd');
 }
 
 /**

@@ -10,10 +10,12 @@ import { excerpt } from './excerpt.ts';
 import { FIELDS } from './fields.ts';
 import { hintFor } from './hints/hints.ts';
 import type { Expectation, FilterProblem } from './problem.ts';
+import { visible } from './visible.ts';
 
 const MAX_QUOTED = 48;
 
-function quoted(text: string): string {
+function quoted(foreign: string): string {
+  const text = visible(foreign);
   const mark = text.includes('"') ? "'" : '"';
   return text.length > MAX_QUOTED
     ? `${mark}${text.slice(0, MAX_QUOTED)}…${mark}`
@@ -84,7 +86,6 @@ export function filterError(source: string, layer: Layer, problem: FilterProblem
   // WinDivert's position of a damaged object is always 0; where reading stopped says more.
   const place = problem.reason.kind === 'object' ? problem.reason.stoppedAt : position;
   const message = `bad filter: ${sentence}\n${excerpt(source, place, length)}`;
-  return new FilterError(code, message, source, position, {
-    hint: hintFor(source, layer, problem),
-  });
+  const hint = hintFor(source, layer, problem);
+  return new FilterError(code, message, source, position, { hint: hint && visible(hint) });
 }

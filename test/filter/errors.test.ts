@@ -67,6 +67,15 @@ test('an error is a DivertError with all its parts', () => {
   });
 });
 
+test('messages hold nothing that a terminal obeys', () => {
+  const rows = ['tcp \u001b[31m', 'not (tcp\n or \u202eudp)', 'ip.Id in {\u001b, 1}', '\u0007'];
+  for (const filter of rows) {
+    const lines = errorOf(filter).message.split('\n');
+    expect(lines.length).toBeLessThanOrEqual(4);
+    for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+});
+
 describe('arguments that are none', () => {
   const wrong =
     (...given: unknown[]) =>
