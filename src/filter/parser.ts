@@ -81,9 +81,7 @@ class Parser {
 
   /** The parenthesis rule: code 6 at the current token. The first reason stays for the reader. */
   private failAgain(): null {
-    const samePlace = this.problem?.position === this.current.start;
-    const reason = samePlace ? this.problem?.reason : undefined;
-    return this.fail('unexpected-token', reason ?? expected('close'));
+    return this.fail('unexpected-token', this.problem?.reason ?? expected('close'));
   }
 
   private parseOr(depth: number): FilterNode | null {
