@@ -146,8 +146,26 @@ export function fillTransportChecksum(memory: Uint8Array, offset: number, scan: 
   const present = Math.min(length, scan.packetLength - scan.headersEnd);
   writeUint16(memory, at, 0);
   let sum = sumBytes(memory, offset + scan.headersEnd, present);
-  if (scan.icmp < 0) sum += sumAddresses(memory, offset, scan.version) + scan.protocol + length;
-  const checksum = ~foldSum(sum) & 0xffff;
+  if (scan.icmp < 0) sum += sumAddresses(memory, offset, scan.version);
+  writeTransportChecksum(memory, offset, scan, sum, length);
+}
+
+/**
+ * Writes the transport checksum, given the sum of the header, with 0 in the checksum's place, the payload
+ * and, except in ICMP, the addresses.
+ *
+ * @param length - of header and payload
+ * @internal
+ */
+export function writeTransportChecksum(
+  memory: Uint8Array,
+  offset: number,
+  scan: PacketScan,
+  sum: number,
+  length: number,
+): void {
+  const checksum = ~foldSum(scan.icmp < 0 ? sum + scan.protocol + length : sum) & 0xffff;
+  const at = offset + transportChecksumOffset(scan);
   // RFC 768: a computed 0 is sent as all ones, 0 means none.
   writeUint16(memory, at, checksum === 0 && scan.udp >= 0 ? 0xffff : checksum);
 }

@@ -14,6 +14,7 @@ import {
   sumAddresses,
   sumBytes,
   transportChecksumOffset,
+  writeTransportChecksum,
 } from './checksum.ts';
 import { CHANGES } from './header-view.ts';
 import type { PacketScan } from './layout.ts';
@@ -88,15 +89,23 @@ function fixTransport(
   if (field < 0) return 0;
   const flag = transportFlag(scan);
   const invalid = (flag & ~flags) !== 0;
-  const at = offset + field;
-  if (!invalid && isTheirs(scan, changes, readUint16(memory, at))) return 0;
-  const changed = before !== NO_SUM && sumCovered(memory, offset, scan) !== before;
-  if (isWhole(scan)) {
-    if (invalid || changed || isStale(scan, changes)) fillTransportChecksum(memory, offset, scan);
+  if (!invalid && isTheirs(scan, changes, readUint16(memory, offset + field))) return 0;
+  if (isWhole(scan) && (invalid || isStale(scan, changes))) {
+    fillTransportChecksum(memory, offset, scan);
     return flag;
   }
-  if (changed) mend(memory, offset, scan, at, before);
+  if (before !== NO_SUM) followPayload(memory, offset, scan, before);
   return 0;
+}
+
+/** Makes the checksum right when what it covers was written to in place. */
+function followPayload(memory: Uint8Array, offset: number, scan: PacketScan, before: number): void {
+  const after = sumCovered(memory, offset, scan);
+  if (after === before) return;
+  // Over a piece there is nothing but the difference; ICMP alone can have a sum of 0 (see sumCovered).
+  if (!isWhole(scan)) mend(memory, offset, scan, before, after);
+  else if (scan.icmp >= 0) fillTransportChecksum(memory, offset, scan);
+  else writeTransportChecksum(memory, offset, scan, after, scan.dataEnd - scan.headersEnd);
 }
 
 /** The checksum stays as it is: the caller assigned it, or there is none (0 in UDP over IPv4). */
@@ -115,15 +124,14 @@ function transportFlag(scan: PacketScan): number {
   return scan.udp >= 0 ? ADDRESS_FLAGS.UDP_CHECKSUM : 0;
 }
 
-/** The rest of what it covers is elsewhere: only the difference can be worked in. */
 function mend(
   memory: Uint8Array,
   offset: number,
   scan: PacketScan,
-  at: number,
   before: number,
+  after: number,
 ): void {
-  const after = sumCovered(memory, offset, scan);
+  const at = offset + transportChecksumOffset(scan);
   const checksum = mendChecksum(readUint16(memory, at), before, after);
   writeUint16(memory, at, checksum === 0 && scan.udp >= 0 ? 0xffff : checksum);
 }

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import * as packet from '../../src/packet/index.ts';
+
+test('the public names', () => {
+  expect(Object.keys(packet).sort()).toEqual([
+    'CHECKSUM_FLAGS',
+    'IPv4View',
+    'IPv6View',
+    'IcmpView',
+    'Icmpv6View',
+    'Packet',
+    'TcpView',
+    'UdpView',
+    'calcChecksums',
+    'decrementTtl',
+    'formatIPv4Address',
+    'formatIPv6Address',
+    'hashPacket',
+    'parseIPv4Address',
+    'parseIPv6Address',
+    'parsePacket',
+  ]);
+});
