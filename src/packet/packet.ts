@@ -50,7 +50,7 @@ export class Packet {
   offset = 0;
   /** Of the packet in bytes. @internal */
   length = 0;
-  /** {@link ADDRESS_FLAGS}; `address` has the last word until `finish`. @internal */
+  /** {@link ADDRESS_FLAGS} when last read from `address`: see `currentFlags`. @internal */
   flags = 0;
   #interfaceIndex = 0;
   #subInterfaceIndex = 0;
@@ -79,13 +79,12 @@ export class Packet {
   constructor(bytes: Uint8Array, address: AddressInit | null) {
     if (address === null) return;
     checkBytes(bytes, 'packet');
-    const version6 = bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
-    const flags = encodeFlags({ ipv6: version6, ...address });
+    const isIPv6 = address.ipv6 === undefined && bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
     this.rebind(
       bytes,
       0,
       bytes.length,
-      flags,
+      encodeFlags(address) | (isIPv6 ? ADDRESS_FLAGS.IPV6 : 0),
       address.interfaceIndex ?? address.ifIdx ?? 0,
       address.subInterfaceIndex ?? address.subIfIdx ?? 0,
       BigInt(address.timestamp ?? 0),
@@ -145,6 +144,12 @@ export class Packet {
       this.#subInterfaceIndex,
     );
     return this.#address;
+  }
+
+  /** {@link ADDRESS_FLAGS} with what the caller wrote to `address`; makes no object. @internal */
+  currentFlags(): number {
+    this.#readAddress();
+    return this.flags;
   }
 
   /** Who owns the packet, where that is known. */

@@ -79,6 +79,7 @@ describe('the address', () => {
     expect(packet.address).toBe(packet.address);
     packet.address.outbound = false;
     packet.address.interfaceIndex = 9;
+    expect(packet.currentFlags()).toBe(ALL_VALID);
     expect(packet.finish()).toBe(false);
     expect(packet.flags).toBe(ALL_VALID);
     expect(packet.retain().address.interfaceIndex).toBe(9);
