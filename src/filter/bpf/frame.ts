@@ -28,7 +28,10 @@ export const SKB = {
   GSO_SIZE: 176,
 } as const;
 
-/** Offsets from the frame pointer. */
+/**
+ * Offsets from the frame pointer. Words are never at a multiple of 8: there the verifier keeps track of what
+ * was stored, and follows the same code once more for every value it knows.
+ */
 export const FRAME = {
   /** First 20 bytes of the packet, or all 40 of an IPv6 header. */
   NETWORK_HEADER: -40,
@@ -38,13 +41,13 @@ export const FRAME = {
   EXTENSION_HEADER: -72,
   PAYLOAD_OFFSET: -76,
   /** Final protocol number. */
-  PROTOCOL: -80,
+  PROTOCOL: -84,
   /** Other than 0: the packet is a fragment. */
-  FRAGMENT: -84,
+  FRAGMENT: -92,
   /** Offset of the TCP or UDP checksum in the packet, or all ones. */
-  CHECKSUM_OFFSET: -88,
+  CHECKSUM_OFFSET: -100,
   /** `DATA_END` while its register counts extension headers. */
-  DATA_END: -92,
+  DATA_END: -108,
 } as const;
 
 /** Reads a word of the stack. */

@@ -1,0 +1,134 @@
+/**
+ * Maps: memory that programs and this process share.
+ *
+ * @module
+ */
+
+import { ERRNO } from '../sys/constants.ts';
+import { libc } from '../sys/libc.ts';
+import { allocate, type Memory } from '../sys/memory.ts';
+import { bpfError, callBpf, callBpfCharged, writeName } from './call.ts';
+import { BPF_COMMAND, BPF_MAP_TYPE } from './constants.ts';
+
+/** Offsets in the `BPF_MAP_CREATE` part of `union bpf_attr`. */
+const CREATE = {
+  MAP_TYPE: 0,
+  KEY_SIZE: 4,
+  VALUE_SIZE: 8,
+  MAX_ENTRIES: 12,
+  MAP_FLAGS: 16,
+  MAP_NAME: 28,
+} as const;
+const CREATE_BYTES = 48;
+
+/** Offsets in the part that `BPF_MAP_*_ELEM` use. */
+const ELEMENT = { MAP_FD: 0, KEY: 8, VALUE: 16, FLAGS: 24 } as const;
+/** Deleting has no value: what follows the key must be absent or zero. */
+const ELEMENT_BYTES = { BPF_MAP_LOOKUP_ELEM: 32, BPF_MAP_UPDATE_ELEM: 32, BPF_MAP_DELETE_ELEM: 16 };
+
+/** What a map is. */
+export interface MapOptions {
+  /** For `bpftool` and other listings, at most 15 letters, digits, `_` or `.`. */
+  readonly name: string;
+  readonly type: keyof typeof BPF_MAP_TYPE;
+  /** 0 for ring buffers, 4 for arrays. */
+  readonly keyBytes: number;
+  /** 0 for ring buffers. */
+  readonly valueBytes: number;
+  /** Ring buffers: their size in bytes, a power of two and a multiple of the page size. */
+  readonly maxEntries: number;
+  /** `BPF_MAP_FLAG`. Default: none. */
+  readonly flags?: number;
+}
+
+/** An open map. It lives as long as this, or a program that uses it, does. */
+export class BpfMap implements Disposable {
+  readonly fd: number;
+  readonly name: string;
+  readonly #element: Memory = allocate(ELEMENT_BYTES.BPF_MAP_UPDATE_ELEM);
+  readonly #key: Memory;
+  readonly #value: Memory;
+  #isOpen = true;
+
+  /**
+   * Creates a map.
+   *
+   * @throws {@link UnsupportedError} when a capability is missing
+   * @throws {@link SystemError} EINVAL when this kernel has no such type, size or flag
+   */
+  constructor(options: MapOptions) {
+    this.name = options.name;
+    this.fd = createMap(options);
+    this.#key = allocate(options.keyBytes);
+    this.#value = allocate(options.valueBytes);
+    const { view } = this.#element;
+    view.setUint32(ELEMENT.MAP_FD, this.fd, true);
+    view.setBigUint64(ELEMENT.KEY, this.#key.address, true);
+    view.setBigUint64(ELEMENT.VALUE, this.#value.address, true);
+  }
+
+  /**
+   * @param key as many bytes as keys have
+   * @returns the value, valid until the next call on this map, or `null` when there is none
+   */
+  lookup(key: Uint8Array): Uint8Array | null {
+    this.#setKey(key);
+    return this.#call('BPF_MAP_LOOKUP_ELEM', 'look up') ? this.#value.bytes : null;
+  }
+
+  /** Sets the value of a key, new or not. */
+  update(key: Uint8Array, value: Uint8Array): void {
+    this.#setKey(key);
+    if (value.length > this.#value.bytes.length) {
+      throw new RangeError(`a value of ${value.length} bytes is too long for map ${this.name}`);
+    }
+    this.#value.bytes.set(value);
+    this.#call('BPF_MAP_UPDATE_ELEM', 'update');
+  }
+
+  /** @returns whether there was one to delete */
+  delete(key: Uint8Array): boolean {
+    this.#setKey(key);
+    return this.#call('BPF_MAP_DELETE_ELEM', 'delete from');
+  }
+
+  /** Lets the map go; programs that use it keep it. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    libc.close(this.fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #setKey(key: Uint8Array): void {
+    if (key.length > this.#key.bytes.length) {
+      throw new RangeError(`a key of ${key.length} bytes is too long for map ${this.name}`);
+    }
+    this.#key.bytes.set(key);
+  }
+
+  /** @returns false when there is no such entry */
+  #call(command: keyof typeof ELEMENT_BYTES, verb: string): boolean {
+    const attribute = this.#element.bytes.subarray(0, ELEMENT_BYTES[command]);
+    const { errno } = callBpf(BPF_COMMAND[command], attribute);
+    if (errno === 0) return true;
+    if (errno === ERRNO.ENOENT) return false;
+    throw bpfError(command, errno, `${verb} map ${this.name}`);
+  }
+}
+
+function createMap(options: MapOptions): number {
+  const { view, bytes } = allocate(CREATE_BYTES);
+  view.setUint32(CREATE.MAP_TYPE, BPF_MAP_TYPE[options.type], true);
+  view.setUint32(CREATE.KEY_SIZE, options.keyBytes, true);
+  view.setUint32(CREATE.VALUE_SIZE, options.valueBytes, true);
+  view.setUint32(CREATE.MAX_ENTRIES, options.maxEntries, true);
+  view.setUint32(CREATE.MAP_FLAGS, options.flags ?? 0, true);
+  writeName(bytes, CREATE.MAP_NAME, options.name);
+  const { result, errno } = callBpfCharged(BPF_COMMAND.BPF_MAP_CREATE, bytes);
+  if (errno !== 0) throw bpfError('BPF_MAP_CREATE', errno, `create map ${options.name}`);
+  return result;
+}
