@@ -82,7 +82,7 @@ function installNpmPackages() {
   const result = run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']);
   if (result.status === 0) return;
   throw new SetupError(
-    `npm could not install the packages:\n${lastLines(result)}\n` +
+    `npm could not install the packages:\n${npmErrors(result)}\n` +
       'Check that this machine reaches the npm registry (npm ping) and run the command again.',
   );
 }
@@ -180,6 +180,12 @@ function run(file, args, options = {}) {
 function lastLines(result, count = 12) {
   const text = `${result.stdout ?? ''}${result.stderr ?? ''}`.trimEnd();
   return text.split('\n').slice(-count).join('\n');
+}
+
+/** npm says what went wrong first and how to call it last. */
+function npmErrors(result) {
+  const lines = `${result.stderr ?? ''}`.split('\n').filter((line) => line.startsWith('npm error'));
+  return lines.slice(0, 8).join('\n') || lastLines(result);
 }
 
 function say(text) {
