@@ -32,7 +32,7 @@ export function evaluateFilter(
   packet: Uint8Array | null,
   address: AddressInit,
 ): boolean {
-  const layer = address === null ? null : addressLayer(address, 'network');
+  const layer = address ? addressLayer(address, 'network') : null;
   if (layer === null) {
     throw new DivertError('invalid-parameter', 'evaluate filter: the address has no valid layer');
   }

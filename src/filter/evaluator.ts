@@ -26,7 +26,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 export function createEvaluator(layer: Layer, matcher: Matcher): Evaluator {
   const input = new MatchInput();
   return (packet, address) => {
-    if (address === null || addressLayer(address, layer) !== layer) {
+    if (!address || addressLayer(address, layer) !== layer) {
       throw new DivertError(
         'invalid-parameter',
         `evaluate filter: the address is not one of layer ${layer}`,
@@ -34,7 +34,7 @@ export function createEvaluator(layer: Layer, matcher: Matcher): Evaluator {
     }
     fillAddress(input, address, layer);
     input.memory = packet ?? NOTHING;
-    input.length = packet === null ? NO_PACKET : packet.length;
+    input.length = packet ? packet.length : NO_PACKET;
     const result = matcher(input);
     // A packet is not kept alive by the filter it was held against.
     input.memory = NOTHING;
@@ -45,7 +45,7 @@ export function createEvaluator(layer: Layer, matcher: Matcher): Evaluator {
 
 function invalidInput(layer: Layer, packet: Uint8Array | null): DivertError {
   const onPackets = layer === 'network' || layer === 'forward';
-  if (onPackets && packet === null) {
+  if (onPackets && !packet) {
     return new DivertError('invalid-parameter', `evaluate filter: layer ${layer} needs a packet`);
   }
   const reason = onPackets

@@ -33,6 +33,7 @@ const REFUSED: readonly (readonly [
   message: RegExp,
 ])[] = [
   ['no address', 'true', packet, null, /address/],
+  ['an address left out', 'true', packet, undefined, /address/],
   ['a layer number that is none', 'true', packet, { layer: 5 }, /layer/],
   ['a layer name that is none', 'true', packet, { layer: 'link' }, /layer/],
   ['a filter that does not compile', 'tcp.Port', packet, {}, /tcp\.Port/],
