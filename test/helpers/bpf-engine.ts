@@ -1,13 +1,18 @@
 /** The eBPF back end as a filter engine: compile, load, and run over `BPF_PROG_TEST_RUN`. */
 
 import { type BpfOptions, type BpfProgram, compileBpf } from '../../src/filter/emit-bpf.ts';
-import type { Filter } from '../../src/filter/index.ts';
+import { FIELD, FIELDS, LAYER_BIT } from '../../src/filter/fields.ts';
+import type { FilterTest } from '../../src/filter/graph.ts';
 import { loadProgram, type Program } from '../../src/linux/bpf/program.ts';
-import type { TestRunner } from '../../src/linux/bpf/test-run.ts';
+import { TestRunner } from '../../src/linux/bpf/test-run.ts';
 import type { AddressInit } from '../../src/packet/address.ts';
+import { PacketScan, scanPacket } from '../../src/packet/layout.ts';
+import type { FilterEngine, PreparedFilter, Verdict } from '../conformance/filter-engine.ts';
+
+type PacketLayer = 'network' | 'forward';
 
 /** Options that make a program know what an address says. */
-export function optionsFor(layer: 'network' | 'forward', address: AddressInit): BpfOptions {
+export function optionsFor(layer: PacketLayer, address: AddressInit): BpfOptions {
   return {
     layer,
     direction: address.outbound ? 'outbound' : 'inbound',
@@ -20,45 +25,69 @@ export function optionsFor(layer: 'network' | 'forward', address: AddressInit): 
   };
 }
 
-interface Loaded {
+/** Whether a filter has fields that its layer does not have: reaching one is an error, here no match. */
+export function hasForeignFields(tests: readonly FilterTest[], layer: PacketLayer): boolean {
+  return tests.some(({ field }) => ((FIELDS[field]?.layers ?? 0) & LAYER_BIT[layer]) === 0);
+}
+
+interface Variant {
   readonly compiled: BpfProgram;
   readonly program: Program;
 }
 
-/** Loads the variants of one filter as they are needed. */
-export class BpfFilter implements Disposable {
-  readonly #filter: Filter;
+class PreparedBpf implements PreparedFilter {
+  readonly #tests: readonly FilterTest[];
+  readonly #layer: PacketLayer;
   readonly #runner: TestRunner;
-  readonly #variants = new Map<string, Loaded>();
+  readonly #variants = new Map<string, Variant>();
+  readonly #scan = new PacketScan();
 
-  constructor(filter: Filter, runner: TestRunner) {
-    this.#filter = filter;
+  constructor(tests: readonly FilterTest[], layer: PacketLayer, runner: TestRunner) {
+    this.#tests = tests;
+    this.#layer = layer;
     this.#runner = runner;
   }
 
-  /** The program for a hook, loaded once. */
-  variant(options: BpfOptions): Loaded {
-    const key = JSON.stringify(options);
-    const known = this.#variants.get(key);
-    if (known !== undefined) return known;
-    const compiled = compileBpf(this.#filter.tests, options);
-    const program = loadProgram(compiled.instructions, { name: 'netdivert_test' });
-    const loaded = { compiled, program };
-    this.#variants.set(key, loaded);
-    return loaded;
-  }
-
-  /** Whether the program of the address's hook lets a packet through. */
-  matches(packet: Uint8Array, address: AddressInit): { matches: boolean; exact: boolean } {
-    const layer = this.#filter.layer as 'network' | 'forward';
-    const options = optionsFor(layer, address);
-    const { compiled, program } = this.variant(options);
+  matches(packet: Uint8Array | null, address: AddressInit): Verdict {
+    if (packet === null) return 'invalid-parameter';
+    // What a hook gets is never an event.
+    if (Number(address.event ?? 0) !== 0 && this.#has(FIELD.event)) return 'unknown';
+    const { compiled, program } = this.#variant(optionsFor(this.#layer, address));
     const { result } = this.#runner.run(program.fd, packet, 'other');
-    return { matches: result !== 0, exact: compiled.exactWithoutSegments };
+    if (result !== 0) return compiled.exactWithoutSegments ? true : 'unknown';
+    // A program has one way to say no: what is no packet does not match.
+    const isPacket = scanPacket(packet, 0, packet.length, this.#scan);
+    if (!isPacket || this.#scan.version !== (address.ipv6 ? 6 : 4)) return 'invalid-parameter';
+    return hasForeignFields(this.#tests, this.#layer) ? 'unknown' : false;
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     for (const { program } of this.#variants.values()) program.close();
     this.#variants.clear();
   }
+
+  #has(field: number): boolean {
+    return this.#tests.some((test) => test.field === field);
+  }
+
+  #variant(options: BpfOptions): Variant {
+    const key = JSON.stringify(options);
+    const known = this.#variants.get(key);
+    if (known !== undefined) return known;
+    const compiled = compileBpf(this.#tests, options);
+    const program = loadProgram(compiled.instructions, { name: 'netdivert_test' });
+    const variant = { compiled, program };
+    this.#variants.set(key, variant);
+    return variant;
+  }
+}
+
+/** Needs a kernel and the capabilities to load programs. */
+export function createBpfEngine(): FilterEngine {
+  const runner = new TestRunner();
+  return {
+    name: 'eBPF',
+    layers: ['network', 'forward'],
+    prepare: ({ tests, layer }) => new PreparedBpf(tests, layer as PacketLayer, runner),
+  };
 }
