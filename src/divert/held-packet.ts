@@ -53,14 +53,13 @@ export class HeldPacket extends Packet {
     if (slot.owner === null) return this;
     const detached = Slot.detach(slot);
     if (detached.undecided) this.ledger.retain(detached);
-    if (this.#isPooled) {
-      const copy = new HeldPacket(this.ledger, detached);
-      copy.assume(this);
-      return copy;
-    }
-    this.own();
-    this.#slot = detached;
-    return this;
+    const owner = this.#isPooled ? new HeldPacket(this.ledger, detached) : this;
+    if (this.#isPooled) owner.assume(this);
+    else this.own();
+    owner.#slot = detached;
+    detached.memory = owner.memory;
+    detached.offset = owner.offset;
+    return owner;
   }
 
   /** Puts it back in the direction it had. */

@@ -281,13 +281,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   #sendHeld(packet: HeldPacket): void {
     const { slot } = packet;
     if (!slot) throw stalePacket('send');
-    const turned =
-      packet.address.outbound !== ((slot.flags & ADDRESS_FLAGS.OUTBOUND) !== 0) && slot.undecided;
-    if (!slot.undecided) this.#inject(packet);
-    else if (turned) {
-      this.#inject(packet);
-      this.#ledger.drop(slot);
-    } else packet.sendBack(slot);
+    const turned = (packet.currentFlags() ^ slot.flags) & ADDRESS_FLAGS.OUTBOUND;
+    if (slot.undecided && !turned) {
+      packet.sendBack(slot);
+      return;
+    }
+    this.#inject(packet);
+    if (slot.undecided) this.#ledger.drop(slot);
   }
 
   #inject(packet: Packet): void {

@@ -25,7 +25,7 @@ export interface LostStats {
 export interface Stats {
   /** Packets the filter's program matched in the kernel. */
   matched: number;
-  /** Of those, packets that the exact check in user space let go on: not for this handle. */
+  /** Of those, packets let go on because the exact check in user space says no, or that came again. */
   passed: number;
   /** Packets that match the filter. */
   received: number;

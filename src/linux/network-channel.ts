@@ -16,7 +16,8 @@ import { compileForHooks, hookPriority } from './hooks.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
 import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
 import { Queue } from './nfqueue/queue.ts';
-import { QueueReceiver } from './nfqueue/receiver.ts';
+import { QueueReceiver, swap32 } from './nfqueue/receiver.ts';
+import { Repeats } from './nfqueue/repeats.ts';
 import { VerdictWriter } from './nfqueue/verdicts.ts';
 import { NF } from './nftables/constants.ts';
 import { type RuleAction, type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
@@ -37,6 +38,9 @@ export class LinuxNetworkChannel implements NetworkChannel {
   #residual: Matcher | null = null;
   #watcher: Watcher | undefined;
   #sink: (slot: Slot) => void = () => {};
+  readonly #repeats = new Repeats();
+  /** Packets of this read have got their verdict here. */
+  #isDecided = false;
   #passed = 0;
   #dropped = 0;
   #closed = false;
@@ -55,7 +59,9 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#receiver = new QueueReceiver(this.#queue.socket.fd);
     this.#verdicts = new VerdictWriter(this.#queue.socket.fd, this.#queue.number);
     try {
-      this.#rules = this.#withRules(filter, (rules) => this.#ruleset.install(rules));
+      this.#rules = this.#withRules(filter, (rules) =>
+        this.#ruleset.install(rules, () => this.#repeats.shift(this.#queue.lastId())),
+      );
     } catch (error) {
       void this.#queue.close().then(() => this.#ruleset.release());
       throw error;
@@ -72,13 +78,21 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#input.timestampLow = Number(timestampNs & 0xffffffffn);
     this.#input.timestampHigh = Number(timestampNs >> 32n);
     this.#sink = sink;
-    for (let read = 0; read < budget; read += CHUNK_SLOTS) {
-      if (this.#receiver.read(timestampNs, this.#onPacket) < CHUNK_SLOTS) return false;
+    let more = true;
+    for (let read = 0; more && read < budget; read += CHUNK_SLOTS) {
+      more = this.#receiver.read(timestampNs, this.#onPacket) === CHUNK_SLOTS;
     }
-    return true;
+    // Nobody else knows of the packets that were not for this handle.
+    if (this.#isDecided) this.#verdicts.flush();
+    this.#isDecided = false;
+    return more;
   }
 
   accept(slot: Slot): void {
+    if (this.#repeats.isWatching) {
+      const { memory, offset, length } = slot;
+      this.#repeats.accepted(swap32(slot.id), memory.subarray(offset, offset + length));
+    }
     this.#verdicts.accept(slot.id);
   }
 
@@ -89,6 +103,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
         `A changed packet of ${bytes.length} bytes: the kernel takes ${MAX_COPY_BYTES}.`,
       );
     }
+    if (this.#repeats.isWatching) this.#repeats.accepted(swap32(slot.id), bytes);
     this.#verdicts.acceptChanged(slot.id, bytes);
   }
 
@@ -162,8 +177,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   readonly #onPacket = (slot: Slot): void => {
-    if (this.#residual && !this.#matches(slot)) {
-      this.#verdicts.accept(slot.id);
+    if (this.#repeats.take(slot) || (this.#residual && !this.#matches(slot))) {
+      this.accept(slot);
       this.#passed++;
     } else if (this.#options.mode === 'drop') {
       this.#verdicts.drop(slot.id);
@@ -172,6 +187,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
       this.#sink(slot);
       return;
     }
+    this.#isDecided = true;
     slot.undecided = false;
     slot.release();
   };

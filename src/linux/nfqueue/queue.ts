@@ -7,7 +7,7 @@ import { NetlinkError, UnsupportedError } from '../../errors.ts';
 import { attribute, uint32be } from '../netlink/attribute.ts';
 import { NLM_F } from '../netlink/message.ts';
 import { NetlinkSocket, needsNetAdmin } from '../netlink/socket.ts';
-import { QueueList } from '../nftables/queues.ts';
+import { type QueueInstance, QueueList } from '../nftables/queues.ts';
 import { ERRNO, OPTION } from '../sys/constants.ts';
 import { withNamespace } from '../sys/namespace.ts';
 import {
@@ -68,10 +68,15 @@ export class Queue {
     }
   }
 
+  /** Number of packets ever queued: the id of the last one. */
+  lastId(): number {
+    return this.#own()?.sequence ?? 0;
+  }
+
   /** Packets the kernel dropped because this queue or its socket was full. */
   kernelDrops(): { queueDropped: number; userDropped: number } {
     if (this.#closed) return this.#drops;
-    const own = this.#list.read().find((instance) => instance.number === this.number);
+    const own = this.#own();
     if (own) this.#drops = { queueDropped: own.queueDropped, userDropped: own.userDropped };
     return this.#drops;
   }
@@ -83,6 +88,10 @@ export class Queue {
     this.#closed = true;
     this.#list.close();
     return this.socket.close();
+  }
+
+  #own(): QueueInstance | undefined {
+    return this.#list.read().find((instance) => instance.number === this.number);
   }
 
   #bindFreeNumber(namespace: string | undefined): number {

@@ -151,7 +151,8 @@ export class QueueReceiver {
   }
 }
 
-function swap32(value: number): number {
+/** Between network and host byte order. */
+export function swap32(value: number): number {
   return (
     ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)
   );

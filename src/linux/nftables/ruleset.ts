@@ -50,6 +50,9 @@ export interface RuleSpec {
 /** How this kernel queues: nft's own expression, or the xtables target. */
 type QueueExpression = (queueNumber: number) => Expression;
 
+/** A chain that no hook calls, for trying out what the kernel can do. */
+const TRIAL_CHAIN = 'trial';
+
 interface Chain {
   name: string;
   hook: number;
@@ -71,6 +74,7 @@ export class Ruleset {
   readonly #socket: NetlinkSocket;
   readonly #queues: QueueList;
   readonly #chains: Chain[] = [];
+  readonly #groups = new Set<RuleGroup>();
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
   #users = 0;
@@ -106,9 +110,14 @@ export class Ruleset {
     }
   }
 
-  /** Takes rules in, with a counter of their own, as one change. */
-  install(rules: readonly RuleSpec[]): RuleGroup {
-    const group = new RuleGroup(this, `handle-${++this.#names}`);
+  /**
+   * Takes rules in, with a counter of their own, as one change.
+   *
+   * @param onShifted called before a chain is put in front of this group's: the kernel remembers a
+   * queued packet's place by number, so those that wait now will come through their chain again
+   */
+  install(rules: readonly RuleSpec[], onShifted: () => void = () => {}): RuleGroup {
+    const group = new RuleGroup(this, `handle-${++this.#names}`, onShifted);
     this.#change('install the rules of a handle', group, rules, (transaction) => {
       transaction.addCounter(group.counter);
     });
@@ -129,6 +138,7 @@ export class Ruleset {
     for (const chain of group.chains) transaction.flushChain(chain.name);
     transaction.deleteCounter(group.counter);
     transaction.commit(this.#socket, 'remove the rules of a handle');
+    this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
   }
 
@@ -173,6 +183,7 @@ export class Ruleset {
     const used = this.#takeChains(rules, group.chains);
     const all = new Set([...group.chains, ...used]);
     const fresh = [...all].filter((chain) => !this.#chains.includes(chain));
+    for (const other of this.#groups) other.noteFresh(fresh);
     try {
       this.#commitRules(operation, rules, used, group.counter, (transaction) => {
         for (const { name, hook, priority } of fresh) {
@@ -186,6 +197,7 @@ export class Ruleset {
     }
     this.#chains.push(...fresh);
     group.chains = [...all];
+    this.#groups.add(group);
   }
 
   /**
@@ -210,7 +222,6 @@ export class Ruleset {
     return taken;
   }
 
-  /** Commits with the kernel's way to queue, found out by trying; loads modules where needed. */
   #commitRules(
     operation: string,
     rules: readonly RuleSpec[],
@@ -218,23 +229,42 @@ export class Ruleset {
     counter: string,
     prepare: (transaction: Transaction) => void,
   ): void {
-    let refused: unknown;
+    const [first] = rules;
+    const queue = first ? this.#chooseQueue(first.programFd) : queueNative;
+    const transaction = new Transaction(this.#table);
+    prepare(transaction);
+    rules.forEach((rule, index) => {
+      transaction.addRule(chains[index]?.name ?? '', ruleBody(rule, counter, queue));
+    });
+    transaction.commit(this.#socket, operation);
+  }
+
+  /**
+   * Finds the kernel's way to queue by trying, and loads modules where needed. It is tried in a
+   * chain that no hook calls: taking back a change with a hook in it would cost every queue of
+   * the namespace its packets.
+   */
+  #chooseQueue(programFd: number): QueueExpression {
     const attempts = Ruleset.#queueExpressions.flatMap((queue) => [
       { queue, loadModules: false },
       { queue, loadModules: true },
     ]);
+    const [only] = Ruleset.#queueExpressions;
+    if (only && Ruleset.#queueExpressions.length === 1) return only;
+    let refused: unknown;
     for (const { queue, loadModules } of attempts) {
-      if (loadModules) this.#loadModules(rules, queue);
-      const transaction = new Transaction(this.#table);
-      prepare(transaction);
-      rules.forEach((rule, index) => {
-        transaction.addRule(chains[index]?.name ?? '', ruleBody(rule, counter, queue));
-      });
+      if (loadModules) this.#loadModules(programFd, queue);
       try {
-        transaction.commit(this.#socket, operation);
-        if (rules.some(({ action }) => action.kind === 'queue'))
-          Ruleset.#queueExpressions = [queue];
-        return;
+        new Transaction(this.#table)
+          .addChain(TRIAL_CHAIN)
+          .addRule(TRIAL_CHAIN, [matchProgram(programFd), queue(0)])
+          .commit(this.#socket, 'try a rule');
+        new Transaction(this.#table)
+          .flushChain(TRIAL_CHAIN)
+          .deleteChain(TRIAL_CHAIN)
+          .commit(this.#socket, 'take the trial back');
+        Ruleset.#queueExpressions = [queue];
+        return queue;
       } catch (error) {
         if (!isNotFound(error)) throw error;
         refused = error;
@@ -254,14 +284,12 @@ export class Ruleset {
    * Family inet cannot load the xtables modules by itself (the kernel asks modprobe for
    * "(null)t_bpf"); family ip can. A rule in a chain that no hook calls does it.
    */
-  #loadModules(rules: readonly RuleSpec[], queueExpression: QueueExpression): void {
-    const [rule] = rules;
-    if (!rule) return;
-    const transaction = new Transaction(this.#table, NFPROTO.IPV4).addOwnedTable().addChain('load');
-    transaction.addRule('load', [matchProgram(rule.programFd)]);
-    if (rule.action.kind === 'queue') {
-      transaction.addRule('load', [queueExpression(rule.action.queueNumber)]);
-    }
+  #loadModules(programFd: number, queue: QueueExpression): void {
+    const transaction = new Transaction(this.#table, NFPROTO.IPV4)
+      .addOwnedTable()
+      .addChain(TRIAL_CHAIN)
+      .addRule(TRIAL_CHAIN, [matchProgram(programFd)])
+      .addRule(TRIAL_CHAIN, [queue(0)]);
     try {
       transaction.commit(this.#socket, 'load netfilter modules');
       new Transaction(this.#table, NFPROTO.IPV4)
@@ -281,12 +309,21 @@ export class RuleGroup {
   readonly counter: string;
   /** @internal */
   chains: readonly Chain[] = [];
+  readonly #onShifted: () => void;
   #installed = true;
   #last: RuleCounters = { packets: 0, bytes: 0 };
 
-  constructor(ruleset: Ruleset, counter: string) {
+  constructor(ruleset: Ruleset, counter: string, onShifted: () => void) {
     this.#ruleset = ruleset;
     this.counter = counter;
+    this.#onShifted = onShifted;
+  }
+
+  /** @internal chains are about to be hooked in; at equal priority the later one runs first */
+  noteFresh(fresh: readonly Chain[]): void {
+    const isBefore = (chain: Chain): boolean =>
+      this.chains.some((own) => own.hook === chain.hook && chain.priority <= own.priority);
+    if (fresh.some(isBefore)) this.#onShifted();
   }
 
   /** Swaps the rules without a gap. */

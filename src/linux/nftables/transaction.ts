@@ -64,6 +64,13 @@ export class Transaction {
     ]);
   }
 
+  deleteChain(name: string): this {
+    return this.#add(NFT_MSG.DELCHAIN, 0, [
+      string(NFTA_CHAIN.TABLE, this.#table),
+      string(NFTA_CHAIN.NAME, name),
+    ]);
+  }
+
   addRule(chain: string, expressions: readonly Expression[]): this {
     return this.#add(NFT_MSG.NEWRULE, NLM_F.CREATE | NLM_F.APPEND, [
       string(NFTA_RULE.TABLE, this.#table),

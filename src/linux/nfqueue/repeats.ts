@@ -1,0 +1,63 @@
+/**
+ * Packets that the kernel will queue a second time after their verdict.
+ *
+ * The kernel remembers where a queued packet was by the number of the hook. When a chain is
+ * hooked in before ours meanwhile, that number means the hook before ours, and an accepted
+ * packet comes through our chain again. It was decided about already: it goes on.
+ *
+ * @module
+ */
+import type { Slot } from '../../divert/slot.ts';
+
+/** How long a packet may take to come back: it may be held by handles in between. */
+const REMEMBERED_NS = 2_000_000_000n;
+
+export class Repeats {
+  /** Packets up to this id come back. */
+  #lastId = 0;
+  /** Fingerprint -> when each such packet was accepted, oldest first. */
+  readonly #expected = new Map<number, bigint[]>();
+
+  /** Packets up to `lastId` that were not decided about will come back. */
+  shift(lastId: number): void {
+    this.#lastId = lastId;
+  }
+
+  /** Whether `accepted` has anything to note; the common case is no. */
+  get isWatching(): boolean {
+    return this.#lastId > 0;
+  }
+
+  /**
+   * Notes a packet that is being accepted.
+   *
+   * @param id host byte order
+   * @param bytes as they are sent
+   */
+  accepted(id: number, bytes: Uint8Array): void {
+    if (id > this.#lastId) return;
+    const print = fingerprint(bytes, 0, bytes.length);
+    const times = this.#expected.get(print) ?? [];
+    times.push(process.hrtime.bigint());
+    this.#expected.set(print, times);
+  }
+
+  /** Whether a packet that came in is one that was accepted before. Says so once for each. */
+  take(slot: Slot): boolean {
+    if (this.#expected.size === 0) return false;
+    const print = fingerprint(slot.memory, slot.offset, slot.length);
+    const times = this.#expected.get(print);
+    const accepted = times?.shift();
+    if (times?.length === 0) this.#expected.delete(print);
+    return accepted !== undefined && slot.timestampNs - accepted < REMEMBERED_NS;
+  }
+}
+
+/** FNV-1a (32 bits) of a packet. */
+function fingerprint(memory: Uint8Array, offset: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = offset; index < offset + length; index++) {
+    hash = Math.imul(hash ^ (memory[index] ?? 0), 0x01000193);
+  }
+  return hash;
+}
