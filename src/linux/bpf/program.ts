@@ -29,6 +29,8 @@ const ATTRIBUTE = {
 const ATTRIBUTE_BYTES = 72;
 
 const LOG_BYTES = 1 << 20;
+/** Loads that a signal interrupted are tried again. */
+const MAX_TRIES = 20;
 const LOG_LEVEL_BRANCHES = 1;
 const LOG_LEVEL_STATS = 4;
 
@@ -121,7 +123,12 @@ class LoadAttribute {
       view.setUint32(ATTRIBUTE.LOG_SIZE, LOG_BYTES, true);
     }
     view.setUint32(ATTRIBUTE.LOG_LEVEL, logLevel, true);
-    return callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
+    let outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
+    // The verifier gives up when a signal comes in, V8's own ones too.
+    for (let tries = 1; outcome.errno === ERRNO.EAGAIN && tries < MAX_TRIES; tries++) {
+      outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
+    }
+    return outcome;
   }
 
   log(): string[] {
