@@ -61,11 +61,16 @@ export class Queue {
       this.socket.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
       this.number = this.#bindFreeNumber(options.namespace);
       this.#configure(options);
-      this.#list = withNamespace(options.namespace, () => new QueueList());
+      this.#list = new QueueList(options.namespace);
     } catch (error) {
       void this.socket.close();
       throw explain(error);
     }
+  }
+
+  /** Whether the kernel lets us read this queue's counters. */
+  get isCounted(): boolean {
+    return this.#list.isReadable;
   }
 
   /** Number of packets ever queued: the id of the last one. */
@@ -95,7 +100,7 @@ export class Queue {
   }
 
   #bindFreeNumber(namespace: string | undefined): number {
-    const list = withNamespace(namespace, () => new QueueList());
+    const list = new QueueList(namespace);
     const taken = new Set(list.read().map((instance) => instance.number));
     list.close();
     const start = Math.floor(Math.random() * NUMBERS);

@@ -36,6 +36,8 @@ export class QueueReceiver {
   #hook = 0;
   #inputInterface = 0;
   #outputInterface = 0;
+  /** Packets read. */
+  packets = 0;
   /** Verdicts for packets the kernel had forgotten already (ENOENT). */
   lateVerdicts = 0;
 
@@ -64,6 +66,7 @@ export class QueueReceiver {
       const slot = chunk.slots[index];
       if (slot && this.#parse(chunk, index, slot)) {
         chunk.live++;
+        this.packets++;
         slot.timestampNs = timestampNs;
         slot.undecided = true;
         sink(slot);

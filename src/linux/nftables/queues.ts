@@ -5,6 +5,7 @@
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { withNamespace } from '../sys/namespace.ts';
 
 const PATH = '/proc/thread-self/net/netfilter/nfnetlink_queue';
 
@@ -22,20 +23,23 @@ export interface QueueInstance {
 }
 
 export class QueueList {
-  readonly #fd: number | null;
+  readonly #namespace: string | undefined;
+  #fd: number | null = null;
+  #isReadable = true;
 
-  /** Opens the list of the namespace the thread is in. */
-  constructor() {
-    let fd: number | null = null;
-    try {
-      fd = openSync(PATH, 'r');
-    } catch {
-      // nfnetlink_queue is not loaded yet: there are no queues.
-    }
-    this.#fd = fd;
+  /** @param namespace path of the network namespace; undefined: the thread's own */
+  constructor(namespace: string | undefined) {
+    this.#namespace = namespace;
+    this.#open();
+  }
+
+  /** false: only root may read the list, and this process is not. */
+  get isReadable(): boolean {
+    return this.#isReadable;
   }
 
   read(): QueueInstance[] {
+    if (this.#fd === null) this.#open();
     if (this.#fd === null) return [];
     const buffer = Buffer.alloc(65536);
     let length = 0;
@@ -44,17 +48,28 @@ export class QueueList {
       if (count === 0) break;
       length += count;
     }
-    const lines = buffer.toString('latin1', 0, length).split('\n').filter(Boolean);
-    return lines.map((line) => {
-      const [number = 0, , waiting = 0, , , queueDropped = 0, userDropped = 0, sequence = 0] = line
-        .trim()
-        .split(/\s+/)
-        .map(Number);
-      return { number, waiting, queueDropped, userDropped, sequence };
-    });
+    return buffer.toString('latin1', 0, length).split('\n').filter(Boolean).map(parseLine);
   }
 
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
   }
+
+  #open(): void {
+    try {
+      this.#fd = withNamespace(this.#namespace, () => openSync(PATH, 'r'));
+    } catch (error) {
+      // Without the file, nfnetlink_queue is not loaded yet: there are no queues.
+      this.#isReadable = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    }
+  }
+}
+
+function parseLine(line: string): QueueInstance {
+  const [number = 0, , waiting = 0, , , queueDropped = 0, userDropped = 0, sequence = 0] = line
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  return { number, waiting, queueDropped, userDropped, sequence };
 }

@@ -96,10 +96,8 @@ export class Ruleset {
 
   private constructor(key: string, namespace: string | undefined) {
     this.#key = key;
-    [this.#socket, this.#queues] = withNamespace(namespace, () => [
-      new NetlinkSocket(),
-      new QueueList(),
-    ]);
+    this.#socket = withNamespace(namespace, () => new NetlinkSocket());
+    this.#queues = new QueueList(namespace);
     try {
       new Transaction(this.#table)
         .addOwnedTable()
@@ -165,7 +163,9 @@ export class Ruleset {
 
   /** The last user takes the table away, unless that could cost somebody else packets. */
   async release(): Promise<void> {
-    if (--this.#users === 0 && this.#queues.read().length === 0) await this.#close();
+    if (--this.#users > 0) return;
+    const nobodyElse = this.#queues.isReadable && this.#queues.read().length === 0;
+    if (nobodyElse) await this.#close();
   }
 
   #close(): Promise<void> {
