@@ -211,8 +211,16 @@ export class Assembler {
       }
       targets.set(index, place);
     }
+    threadJumps(this.#instructions, targets);
     const kept = keptInstructions(this.#instructions, targets);
     return this.#pack(kept, targets);
+  }
+
+  #nameOf(place: number): string {
+    for (const [label, at] of this.#places) {
+      if (at === place) return label.name;
+    }
+    return `L${place}`;
   }
 
   #pack(kept: readonly boolean[], targets: ReadonlyMap<number, number>): Assembly {
@@ -236,8 +244,8 @@ export class Assembler {
         return;
       }
       const place = places[target] ?? 0;
-      const name = this.#targets.get(index)?.name ?? '';
-      labels.set(place, labels.get(place) ?? name);
+      const name = labels.get(place) ?? this.#nameOf(target);
+      labels.set(place, name);
       instructions.push({ ...instruction, offset: jumpOffset(name, instructions.length, place) });
     });
     return { instructions, labels, comments };
@@ -254,6 +262,17 @@ function jumpOffset(name: string, from: number, to: number): number {
 
 const GOTO: number = CLASS.JMP | JUMP.JA;
 const EXIT: number = CLASS.JMP | JUMP.EXIT;
+
+/** Leads jumps to jumps where those go. Backward ones stay: following them might never end. */
+function threadJumps(instructions: readonly Instruction[], targets: Map<number, number>): void {
+  // From the end on, so that what is jumped to was threaded before.
+  for (const index of [...targets.keys()].sort((a, b) => b - a)) {
+    const target = targets.get(index) ?? 0;
+    const onward = targets.get(target);
+    const isForward = target > index && onward !== undefined && onward > target;
+    if (isForward && instructions[target]?.opcode === GOTO) targets.set(index, onward);
+  }
+}
 
 function keptInstructions(
   instructions: readonly Instruction[],

@@ -10,10 +10,10 @@ import { R0, R1, R10 } from '../../bpf/instruction.ts';
 import type { JumpName } from '../../bpf/opcode.ts';
 import type { Operator } from '../graph.ts';
 import type { Comparison, Value } from './checks.ts';
-import { FRAME, PROTOCOL } from './frame.ts';
-import { type Exits, emitTransportHeader, IPV6_FIRST_BYTE, type ParseNeeds } from './parse.ts';
+import { type Exits, FRAME, IPV6_FIRST_BYTE, PROTOCOL } from './frame.ts';
 import type { Target } from './plan.ts';
 import { commonDominator, type Route, type Step } from './route.ts';
+import { emitTransportHeader, type ParseNeeds } from './transport-header.ts';
 import { ADDRESS_REGISTERS, emitValue, isWide, needsTransport, valueKey } from './values.ts';
 import { HEADER_WORLDS, TRANSPORT_PROTOCOLS, type TransportHeader, type Worlds } from './worlds.ts';
 
@@ -48,6 +48,7 @@ export function prepareBody(route: Route, worlds: Worlds): Body {
       ...values.flatMap(portHeaders),
       ...(checksumOffset ? (['tcp', 'udp'] as const) : []),
     ]),
+    shortHeaderBytes: values.some(readsShortHeader),
     payloadOffset: kinds.has('payload') || kinds.has('payload-length'),
     protocol: kinds.has('protocol'),
     fragment: kinds.has('fragment'),
@@ -69,6 +70,11 @@ function valueOfStep({ node: { check } }: Step): Value | null {
 
 function kindOf(value: Value | null): string {
   return value?.kind === 'bytes' ? value.base : (value?.kind ?? '');
+}
+
+function readsShortHeader(value: Value | null): boolean {
+  if (value?.kind === 'port') return true;
+  return value?.kind === 'header' && needsTransport(value) && value.field.header !== 'tcp';
 }
 
 function mayBeChecksum(value: Value | null): boolean {

@@ -33,21 +33,23 @@ export const SKB = {
  * was stored, and follows the same code once more for every value it knows.
  */
 export const FRAME = {
-  /** First 20 bytes of the packet, or all 40 of an IPv6 header. */
-  NETWORK_HEADER: -40,
+  /** The start of the packet: its first 20 bytes, or 40, or 60, as it has them; the rest is zero. */
+  NETWORK_HEADER: -64,
   /** First 20 bytes of a TCP header, 8 of others. */
-  TRANSPORT_HEADER: -64,
+  TRANSPORT_HEADER: -88,
   /** First 8 bytes of an IPv6 extension header. */
-  EXTENSION_HEADER: -72,
-  PAYLOAD_OFFSET: -76,
+  EXTENSION_HEADER: -96,
+  PAYLOAD_OFFSET: -100,
   /** Final protocol number. */
-  PROTOCOL: -84,
+  PROTOCOL: -108,
   /** Other than 0: the packet is a fragment. */
-  FRAGMENT: -92,
+  FRAGMENT: -116,
   /** Offset of the TCP or UDP checksum in the packet, or all ones. */
-  CHECKSUM_OFFSET: -100,
+  CHECKSUM_OFFSET: -124,
   /** `DATA_END` while its register counts extension headers. */
-  DATA_END: -108,
+  DATA_END: -132,
+  /** `TRANSPORT` for a moment. */
+  TRANSPORT: -140,
 } as const;
 
 /** Reads a word of the stack. */
@@ -65,14 +67,14 @@ export function storeSlot(assembler: Assembler, slot: number, register: Register
  *
  * @param offset where in the packet: a constant, or the register that has it
  * @param slot where on the stack
- * @param lengthBytes how many
+ * @param lengthBytes how many; `null`: r4 says it
  * @param failed where to go when they are not there
  */
 export function copyPacketBytes(
   assembler: Assembler,
   offset: number | { readonly register: Register },
   slot: number,
-  lengthBytes: number,
+  lengthBytes: number | null,
   failed: Label,
 ): void {
   assembler.move(R1, CONTEXT);
@@ -80,7 +82,22 @@ export function copyPacketBytes(
   else assembler.move(R2, offset.register);
   assembler.move(R3, R10);
   assembler.alu('ADD', R3, slot, 64);
-  assembler.moveImmediate(R4, lengthBytes);
+  if (lengthBytes !== null) assembler.moveImmediate(R4, lengthBytes);
   assembler.call('skb_load_bytes');
   assembler.jumpIf('JNE', R0, 0, failed);
+}
+
+/** Where a program ends. */
+export interface Exits {
+  readonly accept: Label;
+  readonly reject: Label;
+}
+
+/** First byte of the IP header: all IPv6 headers are at or above, all IPv4 headers below. */
+export const IPV6_FIRST_BYTE = 0x60;
+
+/** Loads a part of the IP header into r1, in host order. */
+export function loadNetwork(assembler: Assembler, size: 'B' | 'H', offset: number): void {
+  assembler.load(size, R1, R10, FRAME.NETWORK_HEADER + offset);
+  if (size === 'H') assembler.swapBigEndian(R1, 16);
 }

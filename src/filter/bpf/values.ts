@@ -10,8 +10,7 @@ import { R0, R1, R2, R3, R4, R5, R10, type Register } from '../../bpf/instructio
 import { IPPROTO } from '../../packet/layout.ts';
 import { ADDRESS_OFFSETS, FLOW_LABEL, type HeaderField, PORT_OFFSETS } from '../header-fields.ts';
 import type { Side, Value } from './checks.ts';
-import { CONTEXT, DATA_END, FRAME, loadSlot, PROTOCOL, SKB } from './frame.ts';
-import { IPV6_FIRST_BYTE } from './parse.ts';
+import { CONTEXT, DATA_END, FRAME, IPV6_FIRST_BYTE, loadSlot, PROTOCOL, SKB } from './frame.ts';
 import { V4_WORLDS, V6_WORLDS, type Worlds } from './worlds.ts';
 
 /** Registers of an address, most significant word first. */
