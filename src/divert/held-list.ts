@@ -10,8 +10,8 @@ import type { Slot } from './slot.ts';
 const BORROWED_LIMIT = 1024;
 /** Retained packets the kernel keeps for us at a time. */
 const RETAINED_LIMIT = 16384;
-/** How long the kernel keeps a retained packet, in nanoseconds. */
-const RETAINED_TIME_NS = 60_000_000_000n;
+/** How long the kernel keeps a retained packet. */
+const RETAINED_TIME_MS = 60_000;
 
 export class HeldList {
   readonly #forget: (slot: Slot) => void;
@@ -55,16 +55,16 @@ export class HeldList {
   }
 
   /** Forgets what is held for too long. Returns whether anything is still held. */
-  expire(nowNs: bigint, borrowedTimeMs: number): boolean {
-    const oldestBorrowedNs = nowNs - BigInt(borrowedTimeMs) * 1_000_000n;
+  expire(nowMs: number, borrowedTimeMs: number): boolean {
+    const oldestBorrowedMs = nowMs - borrowedTimeMs;
     for (;;) {
       this.#dropDecided();
       const oldest = this.#slots[this.#head];
-      if (this.#length === 0 || !oldest || oldest.timestampNs >= oldestBorrowedNs) break;
+      if (this.#length === 0 || !oldest || oldest.arrivedMs >= oldestBorrowedMs) break;
       this.#forgetOldest();
     }
     for (const slot of this.#retained) {
-      if (slot.timestampNs >= nowNs - RETAINED_TIME_NS) break;
+      if (slot.arrivedMs >= nowMs - RETAINED_TIME_MS) break;
       this.#retained.delete(slot);
       if (slot.undecided) this.#forget(slot);
     }

@@ -12,6 +12,8 @@ import type { ResolvedOptions } from './options.ts';
 import type { EvictionCause } from './packet-queue.ts';
 import type { Slot } from './slot.ts';
 import { Counters, type Stats } from './stats.ts';
+import { TurnClock } from './turn-clock.ts';
+import { WaitHistogram } from './wait-histogram.ts';
 
 /** How often forgotten packets are looked for, while there are undecided ones. */
 const SWEEP_INTERVAL_MS = 250;
@@ -22,6 +24,8 @@ export class Ledger {
   readonly #onFailed: (error: unknown) => void;
   readonly #held: HeldList;
   readonly #counters = new Counters();
+  readonly #waits = new WaitHistogram();
+  readonly clock: TurnClock = new TurnClock();
   /** WINDIVERT_LAYER of the packets. */
   readonly layer: number;
   /** How long a packet in borrowed memory may stay undecided. */
@@ -52,14 +56,15 @@ export class Ledger {
   /** A packet goes to the program, to be decided about one by one. */
   deliver(slot: Slot): void {
     this.#held.add(slot);
-    this.deliverMany(1);
+    this.countDelivery(slot);
     this.#scheduleSweep();
   }
 
-  /** Packets go to the program, whose batch keeps track of them. */
-  deliverMany(count: number): void {
-    this.#counters.delivered += count;
-    this.#heldCount += count;
+  /** A packet goes to the program, whose batch keeps track of it. */
+  countDelivery(slot: Slot): void {
+    this.#counters.delivered++;
+    this.#heldCount++;
+    this.#waits.add(this.clock.now() - slot.arrivedMs);
   }
 
   /** A delivered packet has memory of its own from now on. */
@@ -167,6 +172,7 @@ export class Ledger {
       injected: own.injected,
       queued,
       held: this.#heldCount,
+      waitMs: this.#waits.read(),
       lost: { queueFull, expired, tooBig, kernelQueue, socketOverrun, lateVerdict, total },
     };
   }
@@ -206,7 +212,7 @@ export class Ledger {
 
   readonly #sweep = (): void => {
     this.#sweepTimer = undefined;
-    if (this.#held.expire(process.hrtime.bigint(), this.holdTimeMs)) this.#scheduleSweep();
+    if (this.#held.expire(this.clock.now(), this.holdTimeMs)) this.#scheduleSweep();
   };
 }
 

@@ -78,6 +78,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   async receive(options: ReceiveOptions = {}): Promise<Packet | null> {
     this.#checkReceive();
     while (!options.signal?.aborted) {
+      this.#queue.expire(this.#ledger.clock.now());
       const slot = this.#queue.shift();
       if (slot) {
         this.#ledger.deliver(slot);
@@ -251,12 +252,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   readonly #onReady = (): void => {
     this.#channel.flush();
     this.#channel.read(READ_BUDGET, this.#onPacket);
-    this.#queue.expire(process.hrtime.bigint());
+    this.#queue.expire(this.#ledger.clock.now());
     if (this.#queue.length > 0) this.#waiters.wake();
   };
 
   readonly #onPacket = (slot: Slot): void => {
     this.#ledger.receive();
+    slot.arrivedMs = this.#ledger.clock.now();
     if (this.#receiveShut) this.#ledger.exit(slot);
     else this.#queue.push(slot);
   };
@@ -265,6 +267,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     const batch = new PacketBatch(this.#ledger, maxPackets);
     try {
       for (;;) {
+        this.#queue.expire(this.#ledger.clock.now());
         while (this.#queue.length === 0) {
           if (this.#isEnded()) return undefined;
           await this.#waiters.wait(undefined);
@@ -313,7 +316,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     this.#waiters.wake();
     try {
       this.#shutReceive();
-      this.#queue.expire(process.hrtime.bigint());
+      this.#queue.expire(this.#ledger.clock.now());
       for (let slot = this.#queue.shift(); slot; slot = this.#queue.shift()) {
         this.#ledger.exit(slot);
       }

@@ -77,8 +77,8 @@ export class PacketBatch implements Iterable<Packet> {
       this.#slots[this.#length] = slot;
       this.#serials[this.#length] = slot.serial;
       this.#length++;
+      this.#ledger.countDelivery(slot);
     }
-    this.#ledger.deliverMany(this.#length);
   }
 
   /** @internal gives up what is undecided and empties the batch */

@@ -52,11 +52,11 @@ export class PacketQueue {
   }
 
   /** Drops packets that waited too long. */
-  expire(nowNs: bigint): void {
-    const oldestAllowedNs = nowNs - BigInt(this.limits.timeMs) * 1_000_000n;
+  expire(nowMs: number): void {
+    const oldestAllowedMs = nowMs - this.limits.timeMs;
     for (;;) {
       const oldest = this.#ring[this.#head];
-      if (this.#length === 0 || !oldest || oldest.timestampNs >= oldestAllowedNs) return;
+      if (this.#length === 0 || !oldest || oldest.arrivedMs >= oldestAllowedMs) return;
       this.#take();
       this.#evict(oldest, 'expired');
     }

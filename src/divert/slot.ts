@@ -28,6 +28,8 @@ export class Slot {
   interfaceIndex = 0;
   /** Monotonic nanoseconds, when it was read from the kernel. */
   timestampNs = 0n;
+  /** Monotonic milliseconds, when it came to the handle. */
+  arrivedMs = 0;
   /** Still without a verdict. */
   undecided = false;
   /** Counts the packets that went through this slot, so that a stale reference shows. */
@@ -51,6 +53,7 @@ export class Slot {
     slot.flags = from.flags;
     slot.interfaceIndex = from.interfaceIndex;
     slot.timestampNs = from.timestampNs;
+    slot.arrivedMs = from.arrivedMs;
     slot.undecided = from.undecided;
     from.undecided = false;
     from.release();

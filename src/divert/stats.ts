@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { WaitStats } from './wait-histogram.ts';
 
 /** Packets lost, by cause. None of them was a decision of the program. */
 export interface LostStats {
@@ -33,7 +34,7 @@ export interface Stats {
   delivered: number;
   /** Put back on their way, by the program or by an option. */
   sent: number;
-  /** Of those sent, with changed bytes. */
+  /** Of those sent, with bytes given back: they were changed, or the program asked for writable ones. */
   changed: number;
   /** Of those sent, by onOverload, onExit or unhandled instead of by the program. */
   bypassed: number;
@@ -47,6 +48,8 @@ export interface Stats {
   queued: number;
   /** Delivered and not decided about now. */
   held: number;
+  /** How long delivered packets had waited in the handle's queue. */
+  waitMs: WaitStats;
   lost: LostStats;
 }
 

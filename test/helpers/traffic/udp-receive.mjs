@@ -1,8 +1,8 @@
 // Prints every datagram as a line of base64, until `count` came or nothing came for `idleMs`.
-// Arguments: address, port, count, idleMs. Says "ready" first.
+// Arguments: address, port, count, idleMs, how long to wait for the first (20 s). Says "ready" first.
 import dgram from 'node:dgram';
 
-const [address, port, count, idleMs] = process.argv.slice(2);
+const [address, port, count, idleMs, firstMs = 20_000] = process.argv.slice(2);
 const socket = dgram.createSocket({
   type: address.includes(':') ? 'udp6' : 'udp4',
   recvBufferSize: 8 << 20,
@@ -24,5 +24,5 @@ socket.on('message', (message) => {
 });
 socket.bind(Number(port), address, () => {
   process.stdout.write('ready\n');
-  timer = setTimeout(finish, 20_000);
+  timer = setTimeout(finish, Number(firstMs));
 });
