@@ -97,6 +97,33 @@ export const libc = {
     timeoutMs: number,
   ) => number,
   close: process.func('close', 'int', ['int']) as (fd: number) => number,
+  /** `ioctl(2)` with the fixed prototype of requests that take a structure. */
+  ioctl: process.func('ioctl', 'int', ['int', 'ulong', 'void *']) as (
+    fd: number,
+    request: number,
+    argument: Pointer,
+  ) => number,
+  /** An address, or all ones (MAP_FAILED). */
+  mmap: process.func('mmap', 'void *', [
+    'void *',
+    'size_t',
+    'int',
+    'int',
+    'int',
+    'int64_t',
+  ]) as (
+    address: Pointer,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ) => bigint,
+  munmap: process.func('munmap', 'int', ['void *', 'size_t']) as (
+    address: Pointer,
+    length: number,
+  ) => number,
+  getpagesize: process.func('getpagesize', 'int', []) as () => number,
   setns: process.func('setns', 'int', ['int', 'int']) as (fd: number, type: number) => number,
   setrlimit: process.func('setrlimit', 'int', ['int', 'void *']) as (
     resource: number,

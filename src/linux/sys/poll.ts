@@ -7,6 +7,10 @@ import koffi from 'koffi';
 
 /** Watches one descriptor for reading. One watcher per descriptor: a second one aborts the process. */
 export interface Watcher {
+  /** Does not call back until resumed. */
+  pause(): void;
+  /** Calls back again, at once when the descriptor is readable. */
+  resume(): void;
   /** Stops watching. Call it before the descriptor is closed. Idempotent. */
   close(): void;
 }
@@ -30,8 +34,15 @@ export function watchReadable(
       onError(error);
     }
   };
-  let handle: { close(): void } | null = koffi.node.poll(fd, { readable: true }, callback);
+  const events = { readable: true };
+  let handle: ReturnType<typeof koffi.node.poll> | null = koffi.node.poll(fd, events, callback);
   return {
+    pause(): void {
+      handle?.stop();
+    },
+    resume(): void {
+      handle?.start(events, callback);
+    },
     close(): void {
       handle?.close();
       handle = null;
