@@ -1,5 +1,5 @@
 import { formatListing } from '../../bpf/listing.ts';
-import { type BpfProgram, compileBpf } from '../../filter/emit-bpf.ts';
+import { type BpfOptions, type BpfProgram, compileBpf } from '../../filter/emit-bpf.ts';
 import { testText } from '../../filter/format.ts';
 import type { FilterTest, Label } from '../../filter/graph.ts';
 import { compileFilter, type Filter } from '../../filter/index.ts';
@@ -63,18 +63,30 @@ function labelText(label: Label): string {
   return typeof label === 'number' ? `go to ${label}` : label;
 }
 
+/** The programs a handle would load, those that match nothing included. */
 function hooksOf(filter: Filter, only: Direction | undefined): Hook[] {
-  const { layer, tests } = filter;
-  if (layer === 'forward') {
-    return [{ title: 'forwarded (FORWARD)', program: compileBpf(tests, { layer }) }];
+  const compile = (title: string, options: BpfOptions): Hook => ({
+    title,
+    program: compileBpf(filter.tests, { impostor: false, ...options }),
+  });
+  if (filter.layer === 'forward') return [compile('forwarded (FORWARD)', { layer: 'forward' })];
+  if (filter.layer !== 'network') return [];
+  const hooks: Hook[] = [];
+  if (only !== 'inbound') {
+    const outbound = { layer: 'network', direction: 'outbound' } as const;
+    const either = compile('outbound (LOCAL_OUT)', outbound);
+    if (either.program.needsLoopbackVariants) {
+      hooks.push(
+        compile('outbound, loopback (LOCAL_OUT)', { ...outbound, loopback: true }),
+        compile('outbound, not loopback (LOCAL_OUT)', { ...outbound, loopback: false }),
+      );
+    } else hooks.push(either);
   }
-  if (layer !== 'network') return [];
-  const titles = { outbound: 'outbound (LOCAL_OUT)', inbound: 'inbound (LOCAL_IN)' } as const;
-  const directions: readonly Direction[] = only === undefined ? ['outbound', 'inbound'] : [only];
-  return directions.map((direction) => ({
-    title: titles[direction],
-    program: compileBpf(tests, { layer, direction }),
-  }));
+  if (only !== 'outbound') {
+    const inbound = { layer: 'network', direction: 'inbound', loopback: false } as const;
+    hooks.push(compile('inbound (LOCAL_IN)', inbound));
+  }
+  return hooks;
 }
 
 function printHook({ title, program }: Hook, style: Style): void {

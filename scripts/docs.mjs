@@ -1,0 +1,97 @@
+/**
+ * Fills in what the documentation shows: the output of the commands in `console` blocks, and the table of
+ * fields. With `--check` it only says whether the files are as they should be.
+ *
+ *   node scripts/docs.mjs [--check]
+ */
+
+import { spawnSync } from 'node:child_process';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FIELDS } from '../dist/filter/index.js';
+import { ROOT } from './setup.mjs';
+
+const FIELD_MARK = "<!-- fields: checked against the compiler's own table -->\n";
+const LAYER_NAMES = ['network', 'forward', 'flow', 'socket', 'reflect'];
+
+/** The block with the output that its commands really have. */
+function renderConsole(block, environment) {
+  const commands = block.split('\n').filter((line) => line.startsWith('$ '));
+  return commands
+    .map((line) => {
+      const { stdout } = spawnSync('sh', ['-c', `{ ${line.slice(2)}; } 2>&1`], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        env: environment,
+      });
+      return `${line}\n${stdout}`;
+    })
+    .join('');
+}
+
+function renderFieldTable() {
+  const rows = FIELDS.map(({ name, layers, low, high, folds, format, indexed }) => {
+    const known = LAYER_NAMES.filter((_layer, bit) => ((layers >> bit) & 1) === 1);
+    const where = known.length === LAYER_NAMES.length ? 'all' : known.join(', ');
+    return `| \`${name}${indexed ? '[i]' : ''}\` | ${where} | ${renderRange(format, low, high, folds)} |`;
+  });
+  return ['| field | layers | range |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function renderRange(format, low, high, folds) {
+  if (format === 'ipv4') return 'IPv4 address';
+  if (format === 'ipv6') return 'address';
+  if (high >= 2n ** 63n - 1n) return low < 0n ? 'signed 64 bits' : '64 bits';
+  const range = `${low} to ${high === 2n ** 32n - 1n ? '4294967295' : high}`;
+  return folds ? range : `any number; ${range} occur`;
+}
+
+function render(text, environment) {
+  const filled = text.replace(
+    /^```console\n([\s\S]*?)^```$/gm,
+    (_block, source) => `\`\`\`console\n${renderConsole(source, environment)}\`\`\``,
+  );
+  const [before, after] = filled.split(FIELD_MARK);
+  if (after === undefined) return filled;
+  const rest = after.replace(/^\n?(\|.*\n)*/, '');
+  return `${before}${FIELD_MARK}\n${renderFieldTable()}\n${rest.startsWith('\n') ? '' : '\n'}${rest}`;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'netdivert-docs-'));
+symlinkSync(join(ROOT, 'dist/cli/main.js'), join(folder, 'netdivert'));
+const environment = {
+  ...process.env,
+  PATH: `${folder}:${process.env.PATH}`,
+  NO_COLOR: '1',
+  TZ: 'UTC',
+};
+const names = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+let stale = 0;
+for (const name of ['README.md', ...names.map((file) => join('docs', file))]) {
+  const path = join(ROOT, name);
+  const text = readFileSync(path, 'utf8');
+  const rendered = render(text, environment);
+  if (rendered === text) continue;
+  stale += 1;
+  if (process.argv.includes('--check')) {
+    const lines = rendered.split('\n');
+    const at = text.split('\n').findIndex((line, index) => line !== lines[index]);
+    process.stderr.write(`${name}:${at + 1}: should be: ${lines[at]}\n`);
+  } else {
+    writeFileSync(path, rendered);
+    process.stderr.write(`${name}: written\n`);
+  }
+}
+rmSync(folder, { recursive: true });
+if (stale > 0 && process.argv.includes('--check')) {
+  process.stderr.write('Run npm run docs and look at the difference.\n');
+  process.exitCode = 1;
+}
