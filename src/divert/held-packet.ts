@@ -6,6 +6,7 @@
 import { DivertError } from '../errors.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
+import { decrementTtl } from '../packet/ttl.ts';
 import type { Ledger } from './ledger.ts';
 import { invalidParameter } from './options.ts';
 import { checkOutgoing } from './outgoing.ts';
@@ -62,12 +63,25 @@ export class HeldPacket extends Packet {
     return owner;
   }
 
-  /** Puts it back in the direction it had. */
-  sendBack(slot: Slot): void {
-    if (!this.finish()) {
-      this.ledger.send(slot);
-      return;
+  /**
+   * Puts it back in the direction it had. One that another handle injected loses a hop.
+   *
+   * @returns false when it had no hop left and was dropped
+   */
+  sendBack(slot: Slot): boolean {
+    const isChanged = this.finish();
+    const losesHop =
+      (this.flags & ADDRESS_FLAGS.IMPOSTOR) !== 0 && slot.length === slot.originalLength;
+    if (losesHop && !decrementTtl(this.bytes)) {
+      this.ledger.dropUnreachable(slot);
+      return false;
     }
+    if (isChanged || losesHop) this.#sendChanged(slot);
+    else this.ledger.send(slot);
+    return true;
+  }
+
+  #sendChanged(slot: Slot): void {
     const bytes = checkOutgoing(this.bytes);
     const isIPv6 = (bytes[0] ?? 0) >> 4 === 6;
     if (isIPv6 !== ((slot.flags & ADDRESS_FLAGS.IPV6) !== 0)) {

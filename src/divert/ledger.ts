@@ -100,6 +100,12 @@ export class Ledger {
     this.#settle(slot);
   }
 
+  /** A delivered packet has no hop left. */
+  dropUnreachable(slot: Slot): void {
+    this.#counters.unreachable++;
+    this.drop(slot);
+  }
+
   /** A delivered packet was given up: it goes where `unhandled` says. */
   readonly forget = (slot: Slot): void => {
     if (this.#options.unhandled === 'pass') {
@@ -169,6 +175,7 @@ export class Ledger {
       bypassed: own.bypassed,
       dropped: own.dropped + kernel.dropped,
       unhandled: own.unhandled,
+      unreachable: own.unreachable,
       injected: own.injected,
       queued,
       held: this.#heldCount,

@@ -20,7 +20,7 @@ import {
   type SettableParam,
   WINDIVERT_VERSION,
 } from './options.ts';
-import { checkOutgoing } from './outgoing.ts';
+import { checkOutgoing, unreachable, withOneHopLess } from './outgoing.ts';
 import { PacketBatch } from './packet-batch.ts';
 import { PacketQueue, type QueueLimits } from './packet-queue.ts';
 import type { Slot } from './slot.ts';
@@ -118,8 +118,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
    * Puts a received packet back as it is now, or a new one in. A retained packet that was sent
    * before goes in once more as a new one.
    *
+   * A packet goes on where it was, and is injected as a new one when `address.outbound` was turned
+   * or it is another handle's; a new one is seen by handles of lower priority only.
+   *
    * @throws {@link DivertError} `no-data` after shutdown of sending, `closed`, `stale-packet` when
-   * the packet was decided about before, `invalid-parameter` on a handle with access 'receive'
+   * the packet was decided about before, `invalid-parameter` on a handle with access 'receive',
+   * `host-unreachable` for an injected packet (`address.impostor`) without a hop left
+   * @throws {@link SystemError} when the kernel does not take a new packet, saying why
    */
   send(packet: Packet): void;
   send(bytes: Uint8Array, address: AddressInit): void;
@@ -284,18 +289,32 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   #sendHeld(packet: HeldPacket): void {
     const { slot } = packet;
     if (!slot) throw stalePacket('send');
-    const turned = (packet.currentFlags() ^ slot.flags) & ADDRESS_FLAGS.OUTBOUND;
-    if (slot.undecided && !turned) {
-      packet.sendBack(slot);
+    if (slot.undecided && !this.#isTurned(packet, slot)) {
+      if (!packet.sendBack(slot)) throw unreachable();
       return;
     }
-    this.#inject(packet);
+    try {
+      this.#inject(packet);
+    } catch (error) {
+      const isSpent = error instanceof DivertError && error.code === 'host-unreachable';
+      if (isSpent && slot.undecided) this.#ledger.dropUnreachable(slot);
+      throw error;
+    }
     if (slot.undecided) this.#ledger.drop(slot);
+  }
+
+  /** Whether a packet shall go on in the other direction; the forward layer has none. */
+  #isTurned(packet: HeldPacket, slot: Slot): boolean {
+    const { OUTBOUND } = ADDRESS_FLAGS;
+    const differs = ((packet.currentFlags() ^ slot.flags) & OUTBOUND) !== 0;
+    return differs && this.#options.layer === 'network';
   }
 
   #inject(packet: Packet): void {
     packet.finish();
-    this.#channel.inject(checkOutgoing(packet.bytes), packet.address);
+    const bytes = checkOutgoing(packet.bytes);
+    const { address } = packet;
+    this.#channel.inject(address.impostor ? withOneHopLess(bytes) : bytes, address);
     this.#ledger.inject();
   }
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { DivertError } from '../errors.ts';
+import { DivertError } from '../errors.ts';
+import { decrementTtl } from '../packet/ttl.ts';
 import { invalidParameter } from './options.ts';
 
 const IPV4_HEADER_BYTES = 20;
@@ -34,6 +35,29 @@ export function checkOutgoing(bytes: Uint8Array): Uint8Array {
     throw refusal(bytes, `the IP header says ${length}`);
   }
   return length === bytes.length ? bytes : bytes.subarray(0, length);
+}
+
+/**
+ * What is sent of a packet that another handle injected: a copy with one hop less.
+ *
+ * @param bytes a whole packet
+ * @throws {@link DivertError} `host-unreachable` when it has none left
+ */
+export function withOneHopLess(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  if (!decrementTtl(copy)) throw unreachable();
+  return copy;
+}
+
+/** @internal */
+export function unreachable(): DivertError {
+  return new DivertError(
+    'host-unreachable',
+    'The packet was injected by a handle and has no hop left (TTL or hop limit); it was dropped.',
+    {
+      hint: 'Two programs may be sending it to each other: leave such packets out with `not impostor`.',
+    },
+  );
 }
 
 function readUint16(bytes: Uint8Array, offset: number): number {

@@ -4,9 +4,11 @@
  *
  * @module
  */
+import { ADDRESS_FLAGS } from '../packet/address.ts';
 import type { Packet } from '../packet/packet.ts';
 import { HeldPacket } from './held-packet.ts';
 import type { Ledger } from './ledger.ts';
+import { unreachable } from './outgoing.ts';
 import type { PacketQueue } from './packet-queue.ts';
 import type { Slot } from './slot.ts';
 
@@ -41,15 +43,24 @@ export class PacketBatch implements Iterable<Packet> {
     }
   }
 
-  /** Puts back every packet that was not decided about one by one. */
+  /**
+   * Puts back every packet that was not decided about one by one.
+   *
+   * @throws {@link DivertError} `host-unreachable`, when all others are sent, if one that another
+   * handle injected had no hop left
+   */
   send(): void {
+    let areSent = true;
     for (let index = 0; index < this.#length; index++) {
       const slot = this.#undecidedAt(index);
       if (!slot) continue;
-      const packet = index < this.#seen ? this.#packets[index] : undefined;
-      if (packet) packet.sendBack(slot);
-      else this.#ledger.send(slot);
+      const isImpostor = (slot.flags & ADDRESS_FLAGS.IMPOSTOR) !== 0;
+      const isSeen = index < this.#seen;
+      const packet = isSeen || isImpostor ? this.#packetAt(index) : undefined;
+      if (!packet) this.#ledger.send(slot);
+      else if (!packet.sendBack(slot)) areSent = false;
     }
+    if (!areSent) throw unreachable();
   }
 
   /** Drops every packet that was not decided about one by one. */

@@ -42,6 +42,8 @@ export interface Stats {
   dropped: number;
   /** Of those dropped, packets the program took and never decided about. */
   unhandled: number;
+  /** Of those dropped, packets that another handle injected and that had no hop left. */
+  unreachable: number;
   /** New packets put in. */
   injected: number;
   /** Waiting for `receive` now. */
@@ -62,6 +64,7 @@ export class Counters {
   bypassed = 0;
   dropped = 0;
   unhandled = 0;
+  unreachable = 0;
   injected = 0;
   queueFull = 0;
   expired = 0;

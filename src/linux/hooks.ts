@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { Assembler } from '../bpf/assembler.ts';
 import { type BpfOptions, type BpfProgram, compileBpf } from '../filter/emit-bpf.ts';
 import type { Filter } from '../filter/index.ts';
+import { emitMarkTest } from './inject/mark.ts';
 import { NF_INET } from './nftables/constants.ts';
 import { type Expression, matchOutputInterface } from './nftables/expression.ts';
 
@@ -25,36 +27,67 @@ export function hookPriority(priority: number): number {
   return HOOK_PRIORITY_ZERO - priority;
 }
 
+type Adapt = (options: BpfOptions) => BpfOptions;
+
+const unchanged: Adapt = (options) => options;
+
+/** What a channel wants otherwise at every hook. */
+export interface HookOptions {
+  /** Changes the options a hook's program is compiled with; `loopback` says what is known of it. */
+  readonly adapt?: Adapt;
+  /** Two programs at LOCAL_OUT, for loopback and for the rest, even if the filter does not ask. */
+  readonly splitLoopback?: boolean;
+}
+
 /**
  * Compiles a filter for each hook of its layer. Programs that match nothing are left out.
  *
  * Outbound is LOCAL_OUT: a changed destination is routed again from there, and conntrack and NAT
  * see what leaves the handle. Inbound is LOCAL_IN: packets for this host only. Loopback is seen
- * once, outbound.
+ * once, outbound. What a handle of the same or a higher priority injected matches nowhere.
+ *
+ * @param priority of the handle
  */
-export function compileForHooks(filter: Filter): HookProgram[] {
+export function compileForHooks(
+  filter: Filter,
+  priority: number,
+  hookOptions: HookOptions = {},
+): HookProgram[] {
+  const { adapt = unchanged } = hookOptions;
+  const compile: CompileFor = (hook, options, conditions = []) =>
+    compileByImpostor((impostor) => {
+      const emitPrologue = (assembler: Assembler): void =>
+        emitMarkTest(assembler, priority, impostor);
+      const adapted = adapt({ ...options, impostor, emitPrologue });
+      return { hook, conditions, program: compileBpf(filter.tests, adapted) };
+    });
+  const inbound: BpfOptions = { layer: 'network', direction: 'inbound', loopback: false };
   const programs =
     filter.layer === 'forward'
-      ? [compileFor(filter, NF_INET.FORWARD, { layer: 'forward' })]
+      ? compile(NF_INET.FORWARD, { layer: 'forward' })
       : [
-          ...compileOutbound(filter),
-          compileFor(filter, NF_INET.LOCAL_IN, {
-            layer: 'network',
-            direction: 'inbound',
-            loopback: false,
-          }),
+          ...compileOutbound(compile, hookOptions.splitLoopback),
+          ...compile(NF_INET.LOCAL_IN, inbound),
         ];
   return programs.filter(({ program }) => program.constant !== false);
 }
 
+/** Compiles the filter for a hook: one program, or several of which one at most matches. */
+type CompileFor = (
+  hook: number,
+  options: BpfOptions,
+  conditions?: readonly Expression[],
+) => HookProgram[];
+
 /** LOCAL_OUT knows the device only by the route: a rule's condition, not the program, tells lo apart. */
-function compileOutbound(filter: Filter): HookProgram[] {
+function compileOutbound(compile: CompileFor, splitLoopback = false): HookProgram[] {
   const options: BpfOptions = { layer: 'network', direction: 'outbound' };
-  const either = compileFor(filter, NF_INET.LOCAL_OUT, options);
-  if (!either.program.needsLoopbackVariants) return [either];
-  return [true, false].map((loopback) =>
-    compileFor(
-      filter,
+  if (!splitLoopback) {
+    const either = compile(NF_INET.LOCAL_OUT, options);
+    if (either.every(({ program }) => !program.needsLoopbackVariants)) return either;
+  }
+  return [true, false].flatMap((loopback) =>
+    compile(
       NF_INET.LOCAL_OUT,
       { ...options, loopback },
       matchOutputInterface(LOOPBACK_IFINDEX, loopback),
@@ -62,13 +95,9 @@ function compileOutbound(filter: Filter): HookProgram[] {
   );
 }
 
-function compileFor(
-  filter: Filter,
-  hook: number,
-  options: BpfOptions,
-  conditions: readonly Expression[] = [],
-): HookProgram {
-  // Marks of injected packets are ours to give; none are given yet.
-  const program = compileBpf(filter.tests, { ...options, impostor: false });
-  return { hook, conditions, program };
+/** Two programs where the filter asks whether a packet was injected: the mark tells them apart. */
+function compileByImpostor(compile: (impostor: boolean | 'unknown') => HookProgram): HookProgram[] {
+  const either = compile('unknown');
+  if (!either.program.needsImpostorVariants) return [either];
+  return [compile(false), compile(true)];
 }

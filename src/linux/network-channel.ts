@@ -7,12 +7,14 @@
 import type { ChannelCounters, ChannelListener, NetworkChannel } from '../divert/backend.ts';
 import type { ResolvedOptions } from '../divert/options.ts';
 import type { Slot } from '../divert/slot.ts';
-import { DivertError, UnsupportedError } from '../errors.ts';
 import { compileMatcher } from '../filter/emit-js.ts';
 import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
+import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
 import { compileForHooks, hookPriority } from './hooks.ts';
+import { type Destination, Injector } from './inject/injector.ts';
+import { lastChains } from './inject/last-chains.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
 import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
 import { Queue } from './nfqueue/queue.ts';
@@ -44,6 +46,9 @@ export class LinuxNetworkChannel implements NetworkChannel {
   #passed = 0;
   #dropped = 0;
   #closed = false;
+  /** Packets go on with the next flush. */
+  #hasAccepted = false;
+  #injector: Injector | undefined;
 
   /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
   constructor(filter: Filter, options: ResolvedOptions) {
@@ -93,17 +98,22 @@ export class LinuxNetworkChannel implements NetworkChannel {
       const { memory, offset, length } = slot;
       this.#repeats.accepted(swap32(slot.id), memory.subarray(offset, offset + length));
     }
+    this.#hasAccepted = true;
     this.#verdicts.accept(slot.id);
   }
 
   acceptChanged(slot: Slot, bytes: Uint8Array): void {
     if (bytes.length > MAX_COPY_BYTES) {
-      throw new DivertError(
-        'insufficient-buffer',
-        `A changed packet of ${bytes.length} bytes: the kernel takes ${MAX_COPY_BYTES}.`,
-      );
+      this.inject(bytes, {
+        outbound: (slot.flags & ADDRESS_FLAGS.OUTBOUND) !== 0,
+        loopback: (slot.flags & ADDRESS_FLAGS.LOOPBACK) !== 0,
+        interfaceIndex: slot.interfaceIndex,
+      });
+      this.drop(slot);
+      return;
     }
     if (this.#repeats.isWatching) this.#repeats.accepted(swap32(slot.id), bytes);
+    this.#hasAccepted = true;
     this.#verdicts.acceptChanged(slot.id, bytes);
   }
 
@@ -112,13 +122,15 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   flush(): void {
-    if (!this.#closed) this.#verdicts.flush();
+    if (this.#closed) return;
+    this.#hasAccepted = false;
+    this.#verdicts.flush();
   }
 
-  inject(): void {
-    throw new UnsupportedError('packet injection', 'Putting new packets in is not available yet.', {
-      hint: 'Send packets that were received from this handle, in the direction they had.',
-    });
+  inject(bytes: Uint8Array, address: Destination): void {
+    // Behind what was sent before it; that a packet was dropped can wait.
+    if (this.#hasAccepted) this.flush();
+    this.#needInjector().inject(bytes, address);
   }
 
   setFilter(filter: Filter): void {
@@ -152,12 +164,23 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.detach();
     this.#watcher?.close();
     await this.#queue.close();
+    await this.#injector?.close();
     await this.#ruleset.release();
+  }
+
+  #needInjector(): Injector {
+    if (!this.#injector) {
+      const { namespace, priority, layer } = this.#options;
+      this.#ruleset.addLastChains(lastChains());
+      this.#injector = new Injector({ namespace, priority, layer, programName: PROGRAM_NAME });
+    }
+    return this.#injector;
   }
 
   /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
   #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
-    const hooks = this.#options.access === 'send' ? [] : compileForHooks(filter);
+    const hooks =
+      this.#options.access === 'send' ? [] : compileForHooks(filter, this.#options.priority);
     const exact = hooks.every(({ program }) => program.exact);
     const inKernel = this.#options.mode === 'drop' && exact;
     const action: RuleAction = inKernel

@@ -11,6 +11,7 @@ export const NFQNL_MSG = { PACKET: 0, VERDICT: 1, CONFIG: 2 } as const;
 export const NFQA = {
   PACKET_HDR: 1,
   VERDICT_HDR: 2,
+  MARK: 3,
   IFINDEX_INDEV: 5,
   IFINDEX_OUTDEV: 6,
   PAYLOAD: 10,

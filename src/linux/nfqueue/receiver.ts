@@ -5,6 +5,7 @@
  */
 import type { Slot } from '../../divert/slot.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
+import { isInjectedMark } from '../inject/mark.ts';
 import { align4 } from '../netlink/attribute.ts';
 import { NFGEN_HEADER_BYTES, NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
 import { NF_INET, NFPROTO } from '../nftables/constants.ts';
@@ -36,6 +37,7 @@ export class QueueReceiver {
   #hook = 0;
   #inputInterface = 0;
   #outputInterface = 0;
+  #mark = 0;
   /** Packets read. */
   packets = 0;
   /** Verdicts for packets the kernel had forgotten already (ENOENT). */
@@ -111,6 +113,7 @@ export class QueueReceiver {
     if (outbound) slot.flags |= ADDRESS_FLAGS.OUTBOUND;
     if (outbound && outputInterface === LOOPBACK_IFINDEX) slot.flags |= ADDRESS_FLAGS.LOOPBACK;
     if (bytes[base + NLMSG_HEADER_BYTES] === NFPROTO.IPV6) slot.flags |= ADDRESS_FLAGS.IPV6;
+    if (isInjectedMark(this.#mark)) slot.flags |= ADDRESS_FLAGS.IMPOSTOR;
     return true;
   }
 
@@ -120,6 +123,7 @@ export class QueueReceiver {
     slot.originalLength = 0;
     this.#inputInterface = 0;
     this.#outputInterface = 0;
+    this.#mark = 0;
     for (let at = start; at + 4 <= end; ) {
       const length = halves[at >> 1] ?? 0;
       if (length < 4) break;
@@ -127,6 +131,9 @@ export class QueueReceiver {
         case NFQA.PACKET_HDR:
           slot.id = words[(at + 4) >> 2] ?? 0;
           this.#hook = bytes[at + 4 + PACKET_HDR_HOOK] ?? 0;
+          break;
+        case NFQA.MARK:
+          this.#mark = swap32(words[(at + 4) >> 2] ?? 0);
           break;
         case NFQA.IFINDEX_INDEV:
           this.#inputInterface = swap32(words[(at + 4) >> 2] ?? 0);

@@ -7,10 +7,12 @@
 import { attribute, nested, string, uint16be, uint32be } from '../netlink/attribute.ts';
 import {
   NFT_CMP,
+  NFT_META_MARK,
   NFT_META_OIF,
   NFT_OBJECT_COUNTER,
   NFT_QUEUE_FLAG_BYPASS,
   NFT_REG,
+  NFTA_BITWISE,
   NFTA_CMP,
   NFTA_DATA,
   NFTA_EXPR,
@@ -18,6 +20,7 @@ import {
   NFTA_LIST_ELEM,
   NFTA_MATCH,
   NFTA_META,
+  NFTA_META_SREG,
   NFTA_OBJREF,
   NFTA_QUEUE,
   NFTA_TARGET,
@@ -73,6 +76,37 @@ export function matchProgram(programFd: number): Expression {
     uint32be(NFTA_MATCH.REV, XT_BPF_INFO_V1.REVISION),
     attribute(NFTA_MATCH.INFO, info),
   );
+}
+
+/** `meta mark & MASK == VALUE meta mark set 0` */
+export function clearMark(mask: number, value: number): Expression[] {
+  const data = (type: number, number: number): Uint8Array => {
+    const bytes = new Uint8Array(4);
+    // Registers hold the mark in host byte order.
+    new DataView(bytes.buffer).setUint32(0, number, true);
+    return nested(type, attribute(NFTA_DATA.VALUE, bytes));
+  };
+  const register = NFT_REG.REG_1;
+  const key = uint32be(NFTA_META.KEY, NFT_META_MARK);
+  return [
+    expression('meta', uint32be(NFTA_META.DREG, register), key),
+    expression(
+      'bitwise',
+      uint32be(NFTA_BITWISE.SREG, register),
+      uint32be(NFTA_BITWISE.DREG, register),
+      uint32be(NFTA_BITWISE.LEN, 4),
+      data(NFTA_BITWISE.MASK, mask),
+      data(NFTA_BITWISE.XOR, 0),
+    ),
+    expression(
+      'cmp',
+      uint32be(NFTA_CMP.SREG, register),
+      uint32be(NFTA_CMP.OP, NFT_CMP.EQ),
+      data(NFTA_CMP.DATA, value),
+    ),
+    expression('immediate', uint32be(NFTA_IMMEDIATE.DREG, register), data(NFTA_IMMEDIATE.DATA, 0)),
+    expression('meta', key, uint32be(NFTA_META_SREG, register)),
+  ];
 }
 
 /** Counts into a named counter of the table, which survives the rule. */

@@ -47,6 +47,17 @@ export interface RuleSpec {
   action: RuleAction;
 }
 
+/** A chain with one rule, behind those of handles. */
+export interface LastChain {
+  readonly name: string;
+  readonly hook: {
+    readonly number: number;
+    readonly priority: number;
+    readonly type: 'filter' | 'route';
+  };
+  readonly expressions: readonly Expression[];
+}
+
 /** How this kernel queues: nft's own expression, or the xtables target. */
 type QueueExpression = (queueNumber: number) => Expression;
 
@@ -77,6 +88,7 @@ export class Ruleset {
   readonly #groups = new Set<RuleGroup>();
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
+  #hasLastChains = false;
   #users = 0;
   #names = 0;
 
@@ -120,6 +132,27 @@ export class Ruleset {
       transaction.addCounter(group.counter);
     });
     return group;
+  }
+
+  /**
+   * Hooks chains of fixed rules in behind those of all handles, once, for as long as the table
+   * exists.
+   *
+   * @param chains the rules must not be able to fail: they are tried where no hook calls them
+   */
+  addLastChains(chains: readonly LastChain[]): void {
+    if (this.#hasLastChains) return;
+    const trial = new Transaction(this.#table).addChain(TRIAL_CHAIN);
+    for (const { expressions } of chains) trial.addRule(TRIAL_CHAIN, expressions);
+    trial.commit(this.#socket, 'try a rule');
+    const transaction = new Transaction(this.#table)
+      .flushChain(TRIAL_CHAIN)
+      .deleteChain(TRIAL_CHAIN);
+    for (const { name, hook, expressions } of chains) {
+      transaction.addChain(name, hook).addRule(name, expressions);
+    }
+    transaction.commit(this.#socket, 'install the last chains');
+    this.#hasLastChains = true;
   }
 
   /** @internal swaps a group's rules in one change: every packet meets the old or the new ones */

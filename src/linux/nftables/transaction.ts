@@ -45,8 +45,14 @@ export class Transaction {
     return this.#add(NFT_MSG.DELTABLE, 0, [string(NFTA_TABLE.NAME, this.#table)]);
   }
 
-  /** @param hook where and in which order it runs; without one it is never run */
-  addChain(name: string, hook?: { number: number; priority: number }): this {
+  /**
+   * @param hook where and in which order it runs; without one it is never run. Type 'route' (LOCAL_OUT)
+   * routes again what the chain changed the mark of
+   */
+  addChain(
+    name: string,
+    hook?: { number: number; priority: number; type?: 'filter' | 'route' },
+  ): this {
     const base = hook
       ? [
           nested(
@@ -54,7 +60,7 @@ export class Transaction {
             uint32be(NFTA_HOOK.HOOKNUM, hook.number),
             uint32be(NFTA_HOOK.PRIORITY, hook.priority),
           ),
-          string(NFTA_CHAIN.TYPE, 'filter'),
+          string(NFTA_CHAIN.TYPE, hook.type ?? 'filter'),
         ]
       : [];
     return this.#add(NFT_MSG.NEWCHAIN, NLM_F.CREATE, [

@@ -9,12 +9,14 @@ export const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
   EINTR: 4,
+  ENXIO: 6,
   EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,
+  ENODEV: 19,
   EINVAL: 22,
   ENOSPC: 28,
   E2BIG: 7,
@@ -22,7 +24,11 @@ export const ERRNO = {
   EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,
   EAFNOSUPPORT: 97,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
   ENOBUFS: 105,
+  EHOSTUNREACH: 113,
 } as const;
 
 /** Address families and socket types (bits/socket.h). */
@@ -40,6 +46,7 @@ export const SOCKET = {
 /** Socket options (asm-generic/socket.h, linux/netlink.h). */
 export const OPTION = {
   SOL_SOCKET: 1,
+  SO_BROADCAST: 6,
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_RCVTIMEO: 20,
@@ -73,3 +80,17 @@ export const CLONE_NEWNET = 0x40000000;
 
 /** Number of bpf(2) (asm/unistd.h) on this machine. */
 export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;
+
+/** Requests of ioctl(2) on sockets and on /dev/net/tun (linux/sockios.h, linux/if_tun.h). */
+export const IOCTL = {
+  SIOCGIFNAME: 0x8910,
+  SIOCGIFFLAGS: 0x8913,
+  SIOCSIFFLAGS: 0x8914,
+  SIOCSIFMTU: 0x8922,
+  SIOCGIFHWADDR: 0x8927,
+  SIOCGIFINDEX: 0x8933,
+  TUNSETIFF: 0x400454ca,
+} as const;
+
+/** Offsets in struct ifreq (linux/if.h): the name, then a union. */
+export const IFREQ = { NAME: 0, VALUE: 16, HARDWARE_ADDRESS: 18, BYTES: 40 } as const;

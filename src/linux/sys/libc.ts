@@ -104,14 +104,7 @@ export const libc = {
     argument: Pointer,
   ) => number,
   /** An address, or all ones (MAP_FAILED). */
-  mmap: process.func('mmap', 'void *', [
-    'void *',
-    'size_t',
-    'int',
-    'int',
-    'int',
-    'int64_t',
-  ]) as (
+  mmap: process.func('mmap', 'void *', ['void *', 'size_t', 'int', 'int', 'int', 'int64_t']) as (
     address: Pointer,
     length: number,
     protection: number,

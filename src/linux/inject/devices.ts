@@ -1,0 +1,170 @@
+/**
+ * Network devices of a namespace: their hardware addresses, and where packets come from.
+ *
+ * @module
+ */
+import { attribute, concat, parseAttributes } from '../netlink/attribute.ts';
+import { NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
+import { IFREQ, IOCTL, MSG, NETLINK, SOCKET } from '../sys/constants.ts';
+import { check, libc } from '../sys/libc.ts';
+import { allocate, type Memory } from '../sys/memory.ts';
+import { withNamespace } from '../sys/namespace.ts';
+
+/** linux/rtnetlink.h */
+const RTM = { NEWLINK: 16, GETLINK: 18, NEWROUTE: 24, GETROUTE: 26 } as const;
+const NLM_F_REQUEST = 1;
+const NLM_F_DUMP = 0x300;
+/** struct rtmsg: family, dst_len, ..., type */
+const RTMSG = { DST_LEN: 1, TYPE: 7, BYTES: 12 } as const;
+const RTA = { DST: 1, OIF: 4 } as const;
+/** struct ifinfomsg */
+const IFINFOMSG = { INDEX: 4, FLAGS: 8, BYTES: 16 } as const;
+const RTN_LOCAL = 2;
+const IFF_UP = 1;
+const IFLA_IFNAME = 3;
+const RECEIVE_BYTES = 65536;
+const SOCKADDR_NL_BYTES = 12;
+
+/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
+export const LOOPBACK_IFINDEX = 1;
+/** Devices we make ourselves have names that begin like this. */
+export const DEVICE_PREFIX = 'ndivert';
+
+export class Devices {
+  readonly #route: number;
+  readonly #control: number;
+  readonly #request: Memory = allocate(IFREQ.BYTES);
+  readonly #reply: Memory = allocate(RECEIVE_BYTES);
+
+  constructor(namespace: string | undefined) {
+    const { AF_NETLINK, AF_INET, SOCK_RAW, SOCK_DGRAM, SOCK_CLOEXEC } = SOCKET;
+    const what = 'open a socket';
+    [this.#route, this.#control] = withNamespace(namespace, () => [
+      check(
+        libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK.NETLINK_ROUTE),
+        'socket',
+        what,
+      ),
+      check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', what),
+    ]);
+    const kernel = allocate(SOCKADDR_NL_BYTES);
+    kernel.view.setUint16(0, AF_NETLINK, true);
+    libc.connect(this.#route, kernel.bytes, SOCKADDR_NL_BYTES);
+  }
+
+  /**
+   * Hardware address of a device, 6 bytes, valid until the next call; zeros where it has none.
+   *
+   * @returns null when there is no such device
+   */
+  hardwareAddress(interfaceIndex: number): Uint8Array | null {
+    const { bytes, view } = this.#request;
+    bytes.fill(0);
+    view.setUint32(IFREQ.VALUE, interfaceIndex, true);
+    if (libc.ioctl(this.#control, IOCTL.SIOCGIFNAME, bytes) < 0) return null;
+    if (libc.ioctl(this.#control, IOCTL.SIOCGIFHWADDR, bytes) < 0) return null;
+    return bytes.subarray(IFREQ.HARDWARE_ADDRESS, IFREQ.HARDWARE_ADDRESS + 6);
+  }
+
+  /**
+   * The interface that packets from an address come in on: that of the route to it, else the only
+   * one there is.
+   *
+   * @param source 4 or 16 bytes
+   * @returns LOOPBACK_IFINDEX for an address of this host; null when there is no telling
+   */
+  forSource(source: Uint8Array): number | null {
+    const route = this.#routeTo(source);
+    if (route?.type === RTN_LOCAL) return LOOPBACK_IFINDEX;
+    const isLinkLocal = source.length === 16 && source[0] === 0xfe;
+    if (route && !isLinkLocal) return route.interfaceIndex;
+    const candidates = this.#listUp();
+    return candidates.length === 1 ? (candidates[0] ?? null) : null;
+  }
+
+  /** Sets up a device of ours. */
+  bringUp(name: string, mtuBytes: number): number {
+    const { bytes, view } = this.#request;
+    const call = (request: number, operation: string): void => {
+      check(libc.ioctl(this.#control, request, bytes), 'ioctl', operation);
+    };
+    bytes.fill(0);
+    bytes.set(new TextEncoder().encode(name), IFREQ.NAME);
+    call(IOCTL.SIOCGIFINDEX, 'find a TAP device');
+    const interfaceIndex = view.getUint32(IFREQ.VALUE, true);
+    view.setUint32(IFREQ.VALUE, mtuBytes, true);
+    call(IOCTL.SIOCSIFMTU, 'set the MTU of a TAP device');
+    call(IOCTL.SIOCGIFFLAGS, 'read the flags of a TAP device');
+    view.setUint16(IFREQ.VALUE, view.getUint16(IFREQ.VALUE, true) | IFF_UP, true);
+    call(IOCTL.SIOCSIFFLAGS, 'bring a TAP device up');
+    return interfaceIndex;
+  }
+
+  close(): void {
+    libc.close(this.#route);
+    libc.close(this.#control);
+  }
+
+  #routeTo(address: Uint8Array): { type: number; interfaceIndex: number } | null {
+    const header = new Uint8Array(RTMSG.BYTES);
+    header[0] = address.length === 4 ? SOCKET.AF_INET : SOCKET.AF_INET6;
+    header[RTMSG.DST_LEN] = address.length * 8;
+    for (const { type, payload } of this.#ask(RTM.GETROUTE, 0, [
+      header,
+      attribute(RTA.DST, address),
+    ])) {
+      if (type !== RTM.NEWROUTE) continue;
+      const oif = parseAttributes(payload.subarray(RTMSG.BYTES)).get(RTA.OIF);
+      const interfaceIndex = oif ? new DataView(oif.buffer, oif.byteOffset).getUint32(0, true) : 0;
+      if (interfaceIndex > 0) return { type: payload[RTMSG.TYPE] ?? 0, interfaceIndex };
+    }
+    return null;
+  }
+
+  /** Devices that are up, without lo and our own. */
+  #listUp(): number[] {
+    const found: number[] = [];
+    for (const { type, payload } of this.#ask(RTM.GETLINK, NLM_F_DUMP, [
+      new Uint8Array(IFINFOMSG.BYTES),
+    ])) {
+      if (type !== RTM.NEWLINK) continue;
+      const view = new DataView(payload.buffer, payload.byteOffset);
+      const index = view.getUint32(IFINFOMSG.INDEX, true);
+      const isUp = (view.getUint32(IFINFOMSG.FLAGS, true) & IFF_UP) !== 0;
+      const name = parseAttributes(payload.subarray(IFINFOMSG.BYTES)).get(IFLA_IFNAME);
+      const isOurs = new TextDecoder().decode(name).startsWith(DEVICE_PREFIX);
+      if (isUp && !isOurs && index !== LOOPBACK_IFINDEX) found.push(index);
+    }
+    return found;
+  }
+
+  /** Sends a request; the kernel has answered when send(2) returns, but for the rest of a dump. */
+  #ask(
+    type: number,
+    flags: number,
+    parts: readonly Uint8Array[],
+  ): { type: number; payload: Uint8Array }[] {
+    const message = concat([new Uint8Array(NLMSG_HEADER_BYTES), ...parts]);
+    const view = new DataView(message.buffer);
+    view.setUint32(0, message.length, true);
+    view.setUint16(4, type, true);
+    view.setUint16(6, flags | NLM_F_REQUEST, true);
+    check(libc.send(this.#route, message, message.length, 0), 'send', 'ask for routes and devices');
+    const answers: { type: number; payload: Uint8Array }[] = [];
+    for (;;) {
+      const { bytes } = this.#reply;
+      const length = libc.recv(this.#route, bytes, bytes.length, MSG.MSG_DONTWAIT);
+      if (length <= 0) return answers;
+      const datagram = bytes.slice(0, length);
+      const words = new DataView(datagram.buffer);
+      for (let at = 0; at + NLMSG_HEADER_BYTES <= length; ) {
+        const size = words.getUint32(at, true);
+        if (size < NLMSG_HEADER_BYTES || at + size > length) break;
+        const payload = datagram.subarray(at + NLMSG_HEADER_BYTES, at + size);
+        answers.push({ type: words.getUint16(at + 4, true), payload });
+        at += (size + 3) & ~3;
+      }
+      if (answers.at(-1)?.type === NLMSG.DONE) return answers;
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Packets on their way in that are too large for a program run: written to a TAP device, whose
+ * program gives them their mark and hands them on to the device they are for.
+ *
+ * The device goes with its descriptor.
+ *
+ * @module
+ */
+import { close as closeFile, openSync, writeFileSync, writeSync } from 'node:fs';
+import { Assembler } from '../../bpf/assembler.ts';
+import { R0, R1, R2, R3, R4, R6, R10 } from '../../bpf/instruction.ts';
+import { SystemError, UnsupportedError } from '../../errors.ts';
+import { bpfError, callBpf } from '../bpf/call.ts';
+import { BPF_COMMAND, BPF_PROG_TYPE } from '../bpf/constants.ts';
+import { loadProgram } from '../bpf/program.ts';
+import { IFREQ, IOCTL } from '../sys/constants.ts';
+import { errnoText, lastErrno, libc } from '../sys/libc.ts';
+import { allocate } from '../sys/memory.ts';
+import { DEVICE_PREFIX, type Devices } from './devices.ts';
+import type { Frame } from './frame.ts';
+
+const TUN_PATH = '/dev/net/tun';
+const IFF_TAP = 0x0002;
+const IFF_NO_PI = 0x1000;
+/** The largest that the driver takes: 65535 less the Ethernet header. */
+const MTU_BYTES = 65_521;
+
+const BPF_TCX_INGRESS = 46;
+/** Offsets in the `BPF_LINK_CREATE` part of `union bpf_attr`. */
+const LINK = { PROG_FD: 0, TARGET_IFINDEX: 4, ATTACH_TYPE: 8, FLAGS: 12, BYTES: 64 } as const;
+const SKB_MARK = 8;
+const BPF_F_INGRESS = 1;
+const TC_ACT_SHOT = 2;
+/** Where a frame says which device it is for (`Frame.fill`). */
+const FRAME_INTERFACE = 6;
+const STACK_INTERFACE = -4;
+
+export class Tap {
+  readonly #fd: number;
+  readonly #link: number = -1;
+
+  /**
+   * Makes the device in the namespace the thread is in.
+   *
+   * @throws {@link UnsupportedError} without /dev/net/tun, or before Linux 6.6
+   */
+  constructor(programName: string, mark: number, devices: Devices) {
+    this.#fd = openTun();
+    try {
+      const name = makeDevice(this.#fd);
+      keepQuiet(name);
+      this.#link = attach(programName, mark, devices.bringUp(name, MTU_BYTES));
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
+  }
+
+  send(frame: Frame): void {
+    writeSync(this.#fd, frame.memory.bytes, 0, frame.length);
+  }
+
+  /** Resolves when the device is gone, which takes the kernel some milliseconds. */
+  close(): Promise<void> {
+    if (this.#link >= 0) libc.close(this.#link);
+    return new Promise((resolve) => closeFile(this.#fd, () => resolve()));
+  }
+}
+
+function openTun(): number {
+  try {
+    return openSync(TUN_PATH, 'r+');
+  } catch (cause) {
+    throw new UnsupportedError(
+      TUN_PATH,
+      'An incoming packet of more than 3,698 bytes needs a TAP device, and there is no /dev/net/tun.',
+      { cause, hint: 'Load the module tun, or give the container the device /dev/net/tun.' },
+    );
+  }
+}
+
+function makeDevice(fd: number): string {
+  const request = allocate(IFREQ.BYTES);
+  request.bytes.set(new TextEncoder().encode(`${DEVICE_PREFIX}%d`), IFREQ.NAME);
+  request.view.setUint16(IFREQ.VALUE, IFF_TAP | IFF_NO_PI, true);
+  if (libc.ioctl(fd, IOCTL.TUNSETIFF, request.bytes) < 0) {
+    const errno = lastErrno();
+    throw new SystemError('ioctl', errno, `Cannot make a TAP device: ${errnoText(errno)}`);
+  }
+  const name = request.bytes.subarray(IFREQ.NAME, IFREQ.VALUE);
+  return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+}
+
+/** Without IPv6 the device sends nothing by itself that a handle would see. */
+function keepQuiet(name: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+  } catch {
+    // No IPv6, or /proc/sys is read only: then a few router solicitations leave by the device.
+  }
+}
+
+/** @returns descriptor of the link */
+function attach(name: string, mark: number, interfaceIndex: number): number {
+  const program = loadProgram(redirectProgram(mark), { name, type: BPF_PROG_TYPE.SCHED_CLS });
+  const { bytes, view } = allocate(LINK.BYTES);
+  view.setUint32(LINK.PROG_FD, program.fd, true);
+  view.setUint32(LINK.TARGET_IFINDEX, interfaceIndex, true);
+  view.setUint32(LINK.ATTACH_TYPE, BPF_TCX_INGRESS, true);
+  const { result, errno } = callBpf(BPF_COMMAND.BPF_LINK_CREATE, bytes);
+  program.close();
+  if (errno === 0) return result;
+  throw new UnsupportedError('tcx', 'This kernel cannot run a program on what a device receives.', {
+    since: '6.6',
+    cause: bpfError('BPF_LINK_CREATE', errno, 'attach a program to a TAP device'),
+    hint: 'Before Linux 6.6, incoming packets of up to 3,698 bytes can be put in.',
+  });
+}
+
+function redirectProgram(mark: number) {
+  const assembler = new Assembler();
+  const failed = assembler.newLabel('failed');
+  assembler.move(R6, R1);
+  assembler.moveImmediate(R2, FRAME_INTERFACE);
+  assembler.move(R3, R10);
+  assembler.alu('ADD', R3, STACK_INTERFACE, 64);
+  assembler.moveImmediate(R4, 4);
+  assembler.call('skb_load_bytes');
+  assembler.jumpIf('JNE', R0, 0, failed);
+  assembler.moveImmediate(R1, mark);
+  assembler.store('W', R6, SKB_MARK, R1);
+  assembler.load('W', R1, R10, STACK_INTERFACE);
+  assembler.moveImmediate(R2, BPF_F_INGRESS);
+  assembler.call('redirect');
+  assembler.exit();
+  assembler.label(failed);
+  assembler.moveImmediate(R0, TC_ACT_SHOT);
+  assembler.exit();
+  return assembler.assemble().instructions;
+}
