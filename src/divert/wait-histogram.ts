@@ -22,13 +22,18 @@ export class WaitHistogram {
   readonly #counts = new Float64Array(BUCKETS + 1);
   #total = 0;
   #maxMs = 0;
+  /** Packets of one turn waited equally long: no second logarithm for them. */
+  #lastMs = -1;
+  #lastBucket = 0;
 
-  /** @param count packets that waited this long */
-  add(waitMs: number, count = 1): void {
-    const bucket = waitMs <= SMALLEST_MS ? 0 : bucketOf(waitMs);
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
-    this.#total += count;
-    if (waitMs > this.#maxMs) this.#maxMs = waitMs;
+  add(waitMs: number): void {
+    if (waitMs !== this.#lastMs) {
+      this.#lastMs = waitMs;
+      this.#lastBucket = waitMs <= SMALLEST_MS ? 0 : bucketOf(waitMs);
+      if (waitMs > this.#maxMs) this.#maxMs = waitMs;
+    }
+    this.#counts[this.#lastBucket] = (this.#counts[this.#lastBucket] ?? 0) + 1;
+    this.#total++;
   }
 
   read(): WaitStats {
