@@ -209,6 +209,30 @@ test('a list of one field loads it once', () => {
   expect(compile(list, OUTBOUND).instructions.length).toBe(one + 99);
 });
 
+describe('a value is loaded again where its registers may hold another', () => {
+  const from = (source: string, destination: string) =>
+    ipv6({ source, destination }, tcp({ sourcePort: 1, destinationPort: 2 }));
+  test.each<readonly [string, boolean]>([
+    ['(tcp.SrcPort == 1 ? ipv6.SrcAddr == ::9 : ipv6.DstAddr == ::9) or ipv6.SrcAddr == ::1', true],
+    ['(tcp.SrcPort == 1 ? ipv6.SrcAddr == ::9 : ipv6.DstAddr == ::9) or ipv6.DstAddr == ::2', true],
+    ['(tcp.SrcPort == 5 ? ipv6.SrcAddr == ::9 : ipv6.DstAddr == ::9) or ipv6.SrcAddr == ::1', true],
+    [
+      '(tcp.SrcPort == 5 ? ipv6.SrcAddr == ::9 : ipv6.DstAddr == ::9) or ipv6.SrcAddr == ::2',
+      false,
+    ],
+    ['(tcp.SrcPort == 1 ? tcp.SrcPort == 9 : tcp.DstPort == 9) or tcp.DstPort == 2', true],
+    ['(tcp.SrcPort == 5 ? tcp.SrcPort == 9 : tcp.DstPort == 9) or tcp.SrcPort == 1', true],
+    ['ipv6.SrcAddr == ::9 or packet[-1] == 9 or ipv6.SrcAddr == ::1', true],
+    ['ipv6.SrcAddr == ::9 or packet[-1] != 9 and ipv6.SrcAddr == ::1', true],
+    ['ipv6.SrcAddr == ::9 or packet[900] == 9 or ipv6.SrcAddr == ::1', true],
+    ['ipv6.SrcAddr == ::9 or tcp.Payload[5] == 9 or ipv6.SrcAddr == ::1', true],
+    ['ipv6.SrcAddr == ::9 or remoteAddr == ::9 or ipv6.SrcAddr == ::2', false],
+  ])('%s: %s', (filter, expected) => {
+    const whole: BpfOptions = { ...OUTBOUND, superPackets: 'whole', checksums: 'final' };
+    expect(run(filter, whole, from('::1', '::2'))).toBe(expected);
+  });
+});
+
 test('a graph with a label that leads nowhere is a RangeError', () => {
   const [first] = compileFilter('tcp', 'network').tests;
   expect(() => compileBpf([{ ...first!, success: 5 }], OUTBOUND)).toThrow(RangeError);
