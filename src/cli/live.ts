@@ -56,4 +56,5 @@ const LOSS_CAUSES: Readonly<Record<string, string>> = {
   kernelQueue: "in the kernel's full queue",
   socketOverrun: 'in a full socket buffer',
   lateVerdict: 'decided too late',
+  ringFull: 'in a full ring buffer',
 };

@@ -34,6 +34,8 @@ export interface ChannelCounters {
   kernelQueue: number;
   socketOverrun: number;
   lateVerdict: number;
+  /** Not copied in mode 'sniff' because the ring buffer was full. */
+  ringFull: number;
 }
 
 /**

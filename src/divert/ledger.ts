@@ -25,6 +25,8 @@ export class Ledger {
   readonly #held: HeldList;
   readonly #counters = new Counters();
   readonly #waits = new WaitHistogram();
+  /** Packets are copies: there is nothing to decide, they are only freed. */
+  readonly #areCopies: boolean;
   readonly clock: TurnClock = new TurnClock();
   /** WINDIVERT_LAYER of the packets. */
   readonly layer: number;
@@ -44,6 +46,7 @@ export class Ledger {
     this.#options = options;
     this.#onFailed = onFailed;
     this.#held = new HeldList(this.forget);
+    this.#areCopies = options.mode === 'sniff';
     this.layer = LAYERS.indexOf(options.layer);
     this.holdTimeMs = options.queueTimeMs;
   }
@@ -95,8 +98,10 @@ export class Ledger {
 
   /** The program drops a delivered packet. */
   drop(slot: Slot): void {
-    this.#channel.drop(slot);
-    this.#counters.dropped++;
+    if (!this.#areCopies) {
+      this.#channel.drop(slot);
+      this.#counters.dropped++;
+    }
     this.#settle(slot);
   }
 
@@ -108,7 +113,9 @@ export class Ledger {
 
   /** A delivered packet was given up: it goes where `unhandled` says. */
   readonly forget = (slot: Slot): void => {
-    if (this.#options.unhandled === 'pass') {
+    if (this.#areCopies) {
+      this.#settle(slot);
+    } else if (this.#options.unhandled === 'pass') {
       this.#counters.bypassed++;
       this.send(slot);
     } else {
@@ -119,7 +126,7 @@ export class Ledger {
 
   /** A packet that nobody received goes where `onExit` says. */
   exit(slot: Slot): void {
-    if (this.#options.onExit === 'pass') {
+    if (this.#options.onExit === 'pass' && !this.#areCopies) {
       this.#bypass(slot);
     } else {
       this.#channel.drop(slot);
@@ -130,7 +137,7 @@ export class Ledger {
 
   /** A packet was pushed out of the queue: it is lost, or goes on with `onOverload: 'pass'`. */
   readonly evict = (slot: Slot, cause: EvictionCause): void => {
-    if (this.#options.onOverload === 'pass' && cause !== 'expired') {
+    if (this.#options.onOverload === 'pass' && cause !== 'expired' && !this.#areCopies) {
       this.#bypass(slot);
     } else {
       this.#channel.drop(slot);
@@ -162,8 +169,8 @@ export class Ledger {
     const own = this.#counters;
     const kernel = this.#channel.counters();
     const { queueFull, expired, tooBig } = own;
-    const { kernelQueue, socketOverrun, lateVerdict } = kernel;
-    const unread = kernelQueue + socketOverrun;
+    const { kernelQueue, socketOverrun, lateVerdict, ringFull } = kernel;
+    const unread = kernelQueue + socketOverrun + ringFull;
     const total = queueFull + expired + tooBig + unread + lateVerdict;
     return {
       matched: kernel.matched,
@@ -178,9 +185,18 @@ export class Ledger {
       unreachable: own.unreachable,
       injected: own.injected,
       queued,
-      held: this.#heldCount,
+      held: this.#areCopies ? 0 : this.#heldCount,
       waitMs: this.#waits.read(),
-      lost: { queueFull, expired, tooBig, kernelQueue, socketOverrun, lateVerdict, total },
+      lost: {
+        queueFull,
+        expired,
+        tooBig,
+        kernelQueue,
+        socketOverrun,
+        lateVerdict,
+        ringFull,
+        total,
+      },
     };
   }
 

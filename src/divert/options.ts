@@ -41,7 +41,7 @@ export interface OpenOptions {
   onExit?: Fate;
   /** Packets taken out of the queue and neither sent nor dropped. */
   unhandled?: Fate;
-  /** Sniff mode: bytes kept of each packet. */
+  /** Sniff mode: bytes kept of each packet, 1..65575; default: all. */
   snapLength?: number;
   /** Linux: path of the network namespace to work in, e.g. `/run/netns/NAME`. */
   namespace?: string;
@@ -84,6 +84,8 @@ export type SettableParam = keyof typeof PARAM_RANGES;
 export const WINDIVERT_VERSION = { major: 2, minor: 2 } as const;
 
 const PRIORITY_LIMIT = 30000;
+/** The largest packet: an IPv6 header and 65,535 bytes, as WinDivert counts. */
+const MAX_LENGTH = 65_575;
 
 /** Options with every default filled in. */
 export interface ResolvedOptions {
@@ -97,6 +99,7 @@ export interface ResolvedOptions {
   readonly onOverload: Fate;
   readonly onExit: Fate;
   readonly unhandled: Fate;
+  readonly snapLength: number;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -116,7 +119,10 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
   const layer = checkLayer(options.layer ?? 'network');
   const mode = oneOf('mode', options.mode ?? 'divert', ['divert', 'sniff', 'drop']);
   const access = oneOf('access', options.access ?? 'both', ['both', 'receive', 'send']);
-  refuseUnsupported(options, mode);
+  if (options.snapLength !== undefined && mode !== 'sniff') {
+    throw invalidParameter("Option snapLength is for mode 'sniff'.", 'Leave it out.');
+  }
+  refuseUnsupported(options);
   return {
     layer,
     priority: inRange('priority', options.priority ?? 0, -PRIORITY_LIMIT, PRIORITY_LIMIT),
@@ -128,6 +134,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     onOverload: oneOf('onOverload', options.onOverload ?? 'drop', ['drop', 'pass']),
     onExit: oneOf('onExit', options.onExit ?? 'pass', ['drop', 'pass']),
     unhandled: oneOf('unhandled', options.unhandled ?? 'drop', ['drop', 'pass']),
+    snapLength: inRange('snapLength', options.snapLength ?? MAX_LENGTH, 1, MAX_LENGTH),
     namespace: options.namespace,
     signal: options.signal,
   };
@@ -156,9 +163,8 @@ function checkLayer(layer: Layer): 'network' | 'forward' {
   });
 }
 
-function refuseUnsupported(options: OpenOptions, mode: Mode): void {
+function refuseUnsupported(options: OpenOptions): void {
   const missing = [
-    mode === 'sniff' && "mode 'sniff'",
     options.fragments && 'fragments: true',
     options.attribution && 'attribution: true',
     options.largePackets && 'largePackets: true',

@@ -1,5 +1,6 @@
 /**
- * A handle's books: `received = sent + dropped + lost.total + queued + held`, always.
+ * A handle's books: `received = sent + dropped + lost.total + queued + held`, always; with mode
+ * 'sniff', where nothing is decided about, `received = delivered + dropped + lost.total + queued`.
  *
  * @module
  */
@@ -19,6 +20,8 @@ export interface LostStats {
   socketOverrun: number;
   /** The kernel had given the packet up before its verdict came. */
   lateVerdict: number;
+  /** Mode 'sniff': the ring buffer was full, the program did not read for too long. */
+  ringFull: number;
   total: number;
 }
 

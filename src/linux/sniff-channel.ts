@@ -1,0 +1,202 @@
+/**
+ * Sniffing on Linux: the filter's program itself copies what it matches into a ring buffer and
+ * lets the packet go on. No system call per packet, on either side.
+ *
+ * @module
+ */
+import type { ChannelCounters, ChannelListener, NetworkChannel } from '../divert/backend.ts';
+import type { ResolvedOptions } from '../divert/options.ts';
+import type { Slot } from '../divert/slot.ts';
+import { UnsupportedError } from '../errors.ts';
+import type { BpfOptions } from '../filter/emit-bpf.ts';
+import { compileMatcher } from '../filter/emit-js.ts';
+import type { Filter } from '../filter/index.ts';
+import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
+import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { loadProgram, type Program } from './bpf/program.ts';
+import { compileForHooks, type HookProgram, hookPriority } from './hooks.ts';
+import { NF } from './nftables/constants.ts';
+import { type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
+import { SniffReader } from './sniff-reader.ts';
+import { CONSTANTS, emitRecord, MAX_SNAP_LENGTH } from './sniff-record.ts';
+import { SniffWakeup } from './sniff-wakeup.ts';
+
+/** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
+const KERNEL_NAME = `ndivert_${process.pid}`;
+/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
+const LOOPBACK_IFINDEX = 1;
+
+export class SniffChannel implements NetworkChannel {
+  readonly #options: ResolvedOptions;
+  readonly #ruleset: Ruleset;
+  readonly #reader: SniffReader;
+  readonly #rules: RuleGroup;
+  readonly #input = new MatchInput();
+  /** By generation of the filter: decides what its programs could not, null when they are exact. */
+  readonly #residuals: (Matcher | null)[] = new Array(CONSTANTS.GENERATION_MASK + 1).fill(null);
+  #generation = 0;
+  #wakeup: SniffWakeup | undefined;
+  #sink: (slot: Slot) => void = () => {};
+  #passed = 0;
+  #closed = false;
+
+  /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
+  constructor(filter: Filter, options: ResolvedOptions) {
+    this.#options = options;
+    this.#ruleset = Ruleset.acquire(options.namespace);
+    let reader: SniffReader | undefined;
+    try {
+      reader = new SniffReader(KERNEL_NAME);
+      this.#reader = reader;
+      this.#rules = this.#withRules(filter, (rules) => this.#ruleset.install(rules));
+    } catch (error) {
+      reader?.close();
+      void this.#ruleset.release();
+      throw error;
+    }
+  }
+
+  start(listener: ChannelListener): void {
+    this.#wakeup = new SniffWakeup(this.#reader.ring, listener);
+  }
+
+  read(budget: number, sink: (slot: Slot) => void): boolean {
+    this.#sink = sink;
+    const wakeup = this.#wakeup;
+    const count = this.#reader.read(budget, wakeup?.isPolling ?? false, this.#onPacket);
+    if (wakeup && count > 0) wakeup.hasTaken = true;
+    return count === budget;
+  }
+
+  accept(): void {
+    this.inject();
+  }
+
+  acceptChanged(): void {
+    this.inject();
+  }
+
+  drop(): void {}
+
+  flush(): void {}
+
+  inject(): void {
+    throw new UnsupportedError(
+      'packet injection',
+      "A handle with mode 'sniff' cannot put packets in.",
+      { hint: "The packet itself goes on anyway. To decide about packets, use mode 'divert'." },
+    );
+  }
+
+  setFilter(filter: Filter): void {
+    this.#withRules(filter, (rules) => this.#rules.replace(rules));
+  }
+
+  detach(): void {
+    this.#rules.remove();
+  }
+
+  counters(): ChannelCounters {
+    const { matched, ringFull } = this.#reader.counts();
+    return {
+      matched,
+      passed: this.#passed,
+      dropped: 0,
+      kernelQueue: 0,
+      socketOverrun: 0,
+      lateVerdict: 0,
+      ringFull,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.detach();
+    this.#wakeup?.close();
+    this.#reader.close();
+    await this.#ruleset.release();
+  }
+
+  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
+  #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
+    const generation = (this.#generation + 1) & CONSTANTS.GENERATION_MASK;
+    const { hooks, exact } = this.#compile(filter, generation);
+    const priority = hookPriority(this.#options.priority);
+    const programs: Program[] = [];
+    try {
+      const rules = hooks.map(({ hook, conditions, program }): RuleSpec => {
+        const loaded = loadProgram(program.instructions, { name: KERNEL_NAME });
+        programs.push(loaded);
+        // Never reached: the program says of every packet that it does not match.
+        const action = { kind: 'verdict', code: NF.ACCEPT } as const;
+        return { hook, priority, conditions, programFd: loaded.fd, action };
+      });
+      const result = use(rules);
+      this.#residuals[generation] = exact ? null : compileMatcher(filter.tests, filter.layer);
+      this.#generation = generation;
+      return result;
+    } finally {
+      for (const program of programs) program.close();
+    }
+  }
+
+  #compile(filter: Filter, generation: number): { hooks: HookProgram[]; exact: boolean } {
+    if (this.#options.access === 'send') return { hooks: [], exact: true };
+    const compile = (snapLength: number): HookProgram[] => {
+      const adapt = (options: BpfOptions): BpfOptions =>
+        this.#adapt(options, snapLength, generation);
+      return compileForHooks(filter, this.#options.priority, { adapt, splitLoopback: true });
+    };
+    const hooks = compile(this.#options.snapLength);
+    if (hooks.every(({ program }) => program.exact)) return { hooks, exact: true };
+    // The exact check looks at whole packets: they are cut after it.
+    return { hooks: compile(MAX_SNAP_LENGTH), exact: false };
+  }
+
+  /** A program's reader gets the very bytes that the program saw. */
+  #adapt(options: BpfOptions, snapLength: number, generation: number): BpfOptions {
+    const isOutbound = options.layer === 'network' && options.direction === 'outbound';
+    const isLoopback = options.loopback === true;
+    const { SNIFFED, IP_CHECKSUM, OUTBOUND, LOOPBACK } = ADDRESS_FLAGS;
+    const record = {
+      ringFd: this.#reader.ring.fd,
+      countersFd: this.#reader.countersFd,
+      snapLength,
+      // At LOCAL_OUT a packet does not know its device yet.
+      interfaceIndex: isOutbound ? (isLoopback ? LOOPBACK_IFINDEX : 0) : 'context',
+      flags: SNIFFED | IP_CHECKSUM | (isOutbound ? OUTBOUND : 0) | (isLoopback ? LOOPBACK : 0),
+      generation,
+    } as const;
+    return {
+      ...options,
+      superPackets: 'whole',
+      checksums: 'final',
+      emitMatch: (assembler) => emitRecord(assembler, record),
+    };
+  }
+
+  readonly #onPacket = (slot: Slot): void => {
+    const residual = this.#residuals[slot.id];
+    if (residual && !this.#matches(residual, slot)) {
+      this.#passed++;
+      slot.undecided = false;
+      slot.release();
+      return;
+    }
+    slot.length = Math.min(slot.length, this.#options.snapLength);
+    this.#sink(slot);
+  };
+
+  #matches(residual: Matcher, slot: Slot): boolean {
+    const input = this.#input;
+    input.memory = slot.memory;
+    input.offset = slot.offset;
+    input.length = slot.length;
+    input.flags = slot.flags;
+    input.interfaceIndex = slot.interfaceIndex;
+    input.timestampLow = Number(slot.timestampNs & 0xffff_ffffn);
+    input.timestampHigh = Number(slot.timestampNs >> 32n);
+    return residual(input) === MATCH.YES;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What a sniffing program writes for each packet that matches, and the code that writes it.
+ *
+ *     0   u32  bytes of the packet that are here
+ *     4   u32  bytes it has
+ *     8   u64  monotonic nanoseconds (bpf_ktime_get_ns)
+ *     16  u32  interface index
+ *     20  u32  bits of `ADDRESS_FLAGS`; the generation of the filter in the second byte
+ *     24       the packet, from its IP header on
+ *
+ * @module
+ */
+import type { Assembler, Label } from '../bpf/assembler.ts';
+import { R0, R1, R2, R3, R4, R6, R7, R8, R9 } from '../bpf/instruction.ts';
+import { BPF_PSEUDO_MAP_VALUE, CLASS, SIZE } from '../bpf/opcode.ts';
+import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { RECORD_HEADER_BYTES } from './bpf/ringbuf.ts';
+import { INJECTED_MARK } from './inject/mark.ts';
+
+/** Offsets in a record. */
+export const RECORD = {
+  LENGTH: 0,
+  ORIGINAL_LENGTH: 4,
+  TIMESTAMP: 8,
+  INTERFACE_INDEX: 16,
+  CONSTANTS: 20,
+  PACKET: 24,
+} as const;
+
+/** Parts of the word at {@link RECORD.CONSTANTS}. */
+export const CONSTANTS = { FLAGS_MASK: 0xff, GENERATION_SHIFT: 8, GENERATION_MASK: 0xff } as const;
+
+/** Offsets in the value of the counters' map, 64 bits each. */
+export const SNIFF_COUNTER = { MATCHED: 0, RING_FULL: 8, BYTES: 16 } as const;
+
+/** The largest packet: IPv6 with a full payload and its header, as WinDivert counts. */
+export const MAX_SNAP_LENGTH = 65_575;
+
+/**
+ * Sizes of records. The kernel only takes a size it knows when the program is loaded, so there is
+ * a choice of them, a quarter to a half apart: headers, small datagrams, full frames of 1500
+ * bytes, and super-packets up to the largest. What a record has too much is copied too, so more
+ * sizes cost less than they seem: a comparison each, for packets that are larger.
+ */
+const RECORD_SIZES = [
+  88, 104, 120, 152, 184, 248, 312, 408, 504, 760, 1016, 1272, 1528, 2040, 3064, 4088, 6136, 8184,
+  12280, 16376, 24568, 32760, 49144,
+] as const;
+
+/** Bytes of the largest record with its header: what must be free to take any. */
+export const MAX_RECORD_BYTES: number =
+  (RECORD_HEADER_BYTES + RECORD.PACKET + MAX_SNAP_LENGTH + 7) & ~7;
+
+/** BPF_ATOMIC: `lock *(u64 *)(destination + offset) += source` with immediate 0. */
+const ATOMIC_ADD_64: number = CLASS.STX | 0xc0 | SIZE.DW;
+
+/** `__sk_buff` fields the code reads. */
+const SKB = { LEN: 0, MARK: 8, IFINDEX: 40 } as const;
+
+/** Where records go and what they say. */
+export interface RecordOptions {
+  readonly ringFd: number;
+  /** An array map with one value of {@link SNIFF_COUNTER.BYTES}. */
+  readonly countersFd: number;
+  /** 1..{@link MAX_SNAP_LENGTH}. */
+  readonly snapLength: number;
+  /** 'context' where the packet knows it. */
+  readonly interfaceIndex: number | 'context';
+  /** Bits of `ADDRESS_FLAGS` that every packet has. */
+  readonly flags: number;
+  /** 0..255. */
+  readonly generation: number;
+}
+
+/**
+ * Writes a record for the packet and returns no match, so that it goes on. Counts the packet, and
+ * again when the ring is full. Takes the context in r6; uses every register.
+ */
+export function emitRecord(assembler: Assembler, options: RecordOptions): void {
+  const done = assembler.newLabel('done');
+  const full = assembler.newLabel('ring_full');
+  count(assembler, options.countersFd, SNIFF_COUNTER.MATCHED);
+  emitLength(assembler, options.snapLength, done);
+  emitReserve(assembler, options, full);
+  emitHeader(assembler, options);
+  assembler.move(R1, R6);
+  assembler.moveImmediate(R2, 0);
+  assembler.move(R3, R9);
+  assembler.alu('ADD', R3, RECORD.PACKET, 64);
+  assembler.move(R4, R7);
+  // All of these bytes are there: it cannot fail.
+  assembler.call('skb_load_bytes');
+  assembler.move(R1, R9);
+  assembler.moveImmediate(R2, 0);
+  assembler.call('ringbuf_submit');
+  assembler.jump(done);
+  assembler.label(full);
+  count(assembler, options.countersFd, SNIFF_COUNTER.RING_FULL);
+  assembler.label(done);
+  assembler.moveImmediate(R0, 0);
+  assembler.exit();
+}
+
+/** r8 = the packet's length, r7 = how much of it is kept, at least 1. */
+function emitLength(assembler: Assembler, snapLength: number, none: Label): void {
+  const whole = assembler.newLabel();
+  assembler.load('W', R8, R6, SKB.LEN);
+  assembler.move(R7, R8);
+  assembler.jumpIf64('JLE', R7, snapLength, whole);
+  assembler.moveImmediate(R7, snapLength);
+  assembler.label(whole);
+  // Not `== 0`: from that, verifiers up to Linux 6.1 learn no lower bound.
+  assembler.jumpIf64('JLT', R7, 1, none);
+}
+
+/** r9 = a record with room for r7 bytes of packet. */
+function emitReserve(assembler: Assembler, options: RecordOptions, full: Label): void {
+  const reserve = assembler.newLabel('reserve');
+  const largest = RECORD.PACKET + options.snapLength;
+  for (const size of RECORD_SIZES) {
+    if (size >= largest) break;
+    const larger = assembler.newLabel();
+    assembler.jumpIf64('JGT', R7, size - RECORD.PACKET, larger);
+    assembler.moveImmediate(R2, size);
+    assembler.jump(reserve);
+    assembler.label(larger);
+  }
+  assembler.moveImmediate(R2, largest);
+  assembler.label(reserve);
+  assembler.loadMap(R1, options.ringFd);
+  assembler.moveImmediate(R3, 0);
+  assembler.call('ringbuf_reserve');
+  assembler.jumpIf64('JEQ', R0, 0, full);
+  assembler.move(R9, R0);
+}
+
+function emitHeader(assembler: Assembler, options: RecordOptions): void {
+  const { flags, generation, interfaceIndex } = options;
+  assembler.store('W', R9, RECORD.LENGTH, R7);
+  assembler.store('W', R9, RECORD.ORIGINAL_LENGTH, R8);
+  if (interfaceIndex === 'context') {
+    assembler.load('W', R1, R6, SKB.IFINDEX);
+    assembler.store('W', R9, RECORD.INTERFACE_INDEX, R1);
+  } else {
+    assembler.storeImmediate('W', R9, RECORD.INTERFACE_INDEX, interfaceIndex);
+  }
+  const notInjected = assembler.newLabel();
+  assembler.moveImmediate(R2, flags | (generation << CONSTANTS.GENERATION_SHIFT));
+  assembler.load('W', R1, R6, SKB.MARK);
+  assembler.alu('AND', R1, INJECTED_MARK.MASK);
+  assembler.jumpIf('JNE', R1, INJECTED_MARK.VALUE, notInjected);
+  assembler.alu('OR', R2, ADDRESS_FLAGS.IMPOSTOR);
+  assembler.label(notInjected);
+  assembler.store('W', R9, RECORD.CONSTANTS, R2);
+  assembler.call('ktime_get_ns');
+  assembler.store('DW', R9, RECORD.TIMESTAMP, R0);
+}
+
+/** Adds one to a counter that other processors add to as well. */
+function count(assembler: Assembler, countersFd: number, offset: number): void {
+  const address = BigInt(countersFd) | (BigInt(offset) << 32n);
+  assembler.loadImmediate64(R1, address, BPF_PSEUDO_MAP_VALUE);
+  assembler.moveImmediate(R2, 1);
+  assembler.emit(ATOMIC_ADD_64, R1, R2, 0, 0);
+}
