@@ -7,6 +7,7 @@ import { concat, extension, ipv4, ipv6, tcp, udp } from '../helpers/build-packet
 const OUTBOUND: BpfOptions = { layer: 'network', direction: 'outbound' };
 const INBOUND: BpfOptions = { layer: 'network', direction: 'inbound' };
 const FORWARD: BpfOptions = { layer: 'forward' };
+const FINAL: BpfOptions = { ...OUTBOUND, superPackets: 'whole', checksums: 'final' };
 
 const PKT_TYPE = 4;
 const INGRESS_IFINDEX = 36;
@@ -228,7 +229,7 @@ describe('a value is loaded again where its registers may hold another', () => {
     ['ipv6.SrcAddr == ::9 or tcp.Payload[5] == 9 or ipv6.SrcAddr == ::1', true],
     ['ipv6.SrcAddr == ::9 or remoteAddr == ::9 or ipv6.SrcAddr == ::2', false],
   ])('%s: %s', (filter, expected) => {
-    const whole: BpfOptions = { ...OUTBOUND, superPackets: 'whole', checksums: 'final' };
+    const whole: BpfOptions = { ...FINAL, family: 6 };
     expect(run(filter, whole, from('::1', '::2'))).toBe(expected);
   });
 });
