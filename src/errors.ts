@@ -47,6 +47,8 @@ export const WIN32_ERRORS: Readonly<Partial<Record<DivertErrorCode, number>>> = 
   'service-does-not-exist': 1060,
   'host-unreachable': 1232,
   'driver-blocked': 1275,
+  // What Windows says for a handle that was closed: ERROR_INVALID_HANDLE.
+  closed: 6,
   // WinDivertOpen says ERROR_INVALID_PARAMETER for a filter that does not compile.
   'out-of-memory': 87,
   'too-deep': 87,
