@@ -45,10 +45,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   readonly #ledger: Ledger;
   readonly #queue: PacketQueue;
   readonly #waiters = new Waiters();
+  /** Of loops that go on: what they hold at the end is unhandled. */
+  readonly #batches = new Set<PacketBatch>();
   #receiveShut = false;
   #sendShut = false;
   #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
+  #isClosed = false;
 
   /** @internal use `open` */
   constructor(channel: NetworkChannel, options: ResolvedOptions) {
@@ -210,7 +213,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
 
   /**
    * Ends the handle: waiting receives end, what still waits goes where `onExit` says, what was
-   * delivered and not decided about is `unhandled`. Idempotent.
+   * delivered and is not decided about in this turn is `unhandled`. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -231,12 +234,12 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     if (access === 'send') throw invalidParameter("A handle with access 'send' receives nothing.");
   }
 
-  #checkSend(): void {
-    this.#checkOpen();
+  readonly #checkSend = (): void => {
+    if (this.#isClosed) throw new DivertError('closed', 'The handle is closed.');
     if (this.#sendShut) throw new DivertError('no-data', 'Sending was shut down.');
     if (this.#options.access !== 'receive') return;
     throw invalidParameter("A handle with access 'receive' cannot send.");
-  }
+  };
 
   /** Whether nothing more will be received; throws when that is because of a failure. */
   #isEnded(): boolean {
@@ -248,9 +251,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     this.close().catch(this.#onFailed);
   };
 
+  /** The channel is broken: receives throw the reason, and nothing of it stays in the kernel. */
   readonly #onFailed = (error: unknown): void => {
-    this.#failure ??= { error };
+    if (this.#failure) return;
+    this.#failure = { error };
     this.#waiters.wake();
+    // What closing could complain about has the same reason.
+    this.close().catch(() => {});
   };
 
   /** The channel has packets: reads a turn's worth and wakes who waits. */
@@ -269,7 +276,8 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   };
 
   async *#iterateBatches(maxPackets: number): AsyncGenerator<PacketBatch, undefined> {
-    const batch = new PacketBatch(this.#ledger, maxPackets);
+    const batch = new PacketBatch(this.#ledger, maxPackets, this.#checkSend);
+    this.#batches.add(batch);
     try {
       for (;;) {
         this.#queue.expire(this.#ledger.clock.now());
@@ -283,6 +291,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
       }
     } finally {
       batch.settle();
+      this.#batches.delete(batch);
     }
   }
 
@@ -339,12 +348,15 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
       for (let slot = this.#queue.shift(); slot; slot = this.#queue.shift()) {
         this.#ledger.exit(slot);
       }
-      this.#ledger.close();
-      // A packet that another processor was just queueing arrives a moment later.
+      // A loop that was just given a packet may still send it, and a packet that another
+      // processor was just queueing arrives a moment later.
       await new Promise((resolve) => setImmediate(resolve));
       this.#readAll();
+      for (const batch of this.#batches) batch.settle();
+      this.#ledger.close();
       this.#channel.flush();
     } finally {
+      this.#isClosed = true;
       await this.#channel.close();
     }
   }

@@ -14,6 +14,7 @@ import type { Slot } from './slot.ts';
 
 export class PacketBatch implements Iterable<Packet> {
   readonly #ledger: Ledger;
+  readonly #checkSend: () => void;
   readonly #slots: (Slot | undefined)[];
   /** Serial each slot had when it was delivered. */
   readonly #serials: Float64Array;
@@ -23,9 +24,13 @@ export class PacketBatch implements Iterable<Packet> {
   /** Packets below this index were looked at and may be changed. */
   #seen = 0;
 
-  /** @internal */
-  constructor(ledger: Ledger, maxPackets: number) {
+  /**
+   * @param checkSend throws when the handle may not send
+   * @internal
+   */
+  constructor(ledger: Ledger, maxPackets: number, checkSend: () => void) {
     this.#ledger = ledger;
+    this.#checkSend = checkSend;
     this.#slots = new Array(maxPackets);
     this.#serials = new Float64Array(maxPackets);
     this.#packets = new Array(maxPackets);
@@ -46,10 +51,11 @@ export class PacketBatch implements Iterable<Packet> {
   /**
    * Puts back every packet that was not decided about one by one.
    *
-   * @throws {@link DivertError} `host-unreachable`, when all others are sent, if one that another
-   * handle injected had no hop left
+   * @throws {@link DivertError} as the handle's `send`; `host-unreachable`, when all others are
+   * sent, if one that another handle injected had no hop left
    */
   send(): void {
+    this.#checkSend();
     let areSent = true;
     for (let index = 0; index < this.#length; index++) {
       const slot = this.#undecidedAt(index);

@@ -116,6 +116,39 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         await world.expectClean();
       });
 
+      test('what a loop was just given can still be sent', async () => {
+        const listening = await world.listen(40);
+        const handle = await openHere();
+        await world.send(1, 40);
+        await untilReceived(handle, 40);
+        const work = (async () => {
+          for await (const packet of handle) {
+            if (packet.payload.length === 20) void handle.close();
+            await null;
+            handle.send(packet);
+          }
+        })();
+        await work;
+        await handle.close();
+        expect(await lengths(listening)).toHaveLength(40);
+        expect(handle.stats()).toMatchObject({ delivered: 20, sent: 40, bypassed: 20, dropped: 0 });
+      });
+
+      test('what a batch holds then is unhandled, and its send does nothing', async () => {
+        const listening = await world.listen(40, 2000);
+        const handle = await openHere({ unhandled: 'pass' });
+        await world.send(1, 40);
+        await untilReceived(handle, 40);
+        for await (const batch of handle.batches(30)) {
+          expect(batch.length).toBe(30);
+          await handle.close();
+          expect(batch.length).toBe(0);
+          expect(() => batch.send()).toThrow(code('closed'));
+        }
+        expect(await lengths(listening)).toHaveLength(40);
+        expect(handle.stats()).toMatchObject({ sent: 40, bypassed: 40, held: 0 });
+      });
+
       test('await using closes', async () => {
         {
           await using handle = await openHere();
@@ -178,6 +211,12 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         handle.shutdown('send');
         expect(() => handle.send(packet)).toThrow(code('no-data', 232));
         handle.drop(packet);
+        await world.send(4, 4);
+        for await (const batch of handle.batches()) {
+          expect(() => batch.send()).toThrow(code('no-data', 232));
+          batch.drop();
+          break;
+        }
         await handle.close();
       });
     });

@@ -7,9 +7,10 @@
 import { align4 } from '../netlink/attribute.ts';
 import { NLM_F } from '../netlink/message.ts';
 import { NF } from '../nftables/constants.ts';
-import { check, libc } from '../sys/libc.ts';
+import { ERRNO } from '../sys/constants.ts';
+import { check, lastErrno, libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
-import { MAX_COPY_BYTES, NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
+import { NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
 
 /** nlmsghdr 16, nfgenmsg 4, attribute header 4, struct nfqnl_msg_verdict_hdr 8 */
 const VERDICT_BYTES = 32;
@@ -19,6 +20,8 @@ const TYPE_AND_FLAGS = MESSAGE_TYPE | (NLM_F.REQUEST << 16);
 const VERDICT_ATTRIBUTE = (4 + 8) | (NFQA.VERDICT_HDR << 16);
 /** A full buffer is flushed; it takes at least two packets of the largest size. */
 const BUFFER_BYTES = 256 * 1024;
+
+const MAX_TRIES = 100;
 
 /** Verdict codes as they stand in memory, big endian. */
 const ACCEPT = NF.ACCEPT << 24;
@@ -59,12 +62,19 @@ export class VerdictWriter {
     this.#buffer.bytes.set(bytes, payload + 4);
   }
 
-  /** @throws {@link SystemError} when the kernel does not take the verdicts */
+  /**
+   * Hands the verdicts over. What the kernel does not take stays for the next flush.
+   *
+   * @throws {@link SystemError} when the kernel does not take them
+   */
   flush(): void {
     if (this.#length === 0) return;
-    const length = this.#length;
+    let sent = libc.send(this.#fd, this.#buffer.address, this.#length, 0);
+    for (let tries = 1; sent < 0 && tries < MAX_TRIES && isTransient(lastErrno()); tries++) {
+      sent = libc.send(this.#fd, this.#buffer.address, this.#length, 0);
+    }
+    check(sent, 'send', 'send verdicts to NFQUEUE');
     this.#length = 0;
-    check(libc.send(this.#fd, this.#buffer.address, length, 0), 'send', 'send verdicts to NFQUEUE');
   }
 
   /** Starts a message and returns its offset. */
@@ -87,7 +97,8 @@ export class VerdictWriter {
   }
 }
 
-/** Whether a changed packet of this size fits a verdict. */
-export function fitsVerdict(lengthBytes: number): boolean {
-  return lengthBytes <= MAX_COPY_BYTES;
+/** The kernel had no memory for a moment, or a signal came in. */
+function isTransient(errno: number): boolean {
+  const { EAGAIN, EINTR, ENOBUFS, ENOMEM } = ERRNO;
+  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS || errno === ENOMEM;
 }
