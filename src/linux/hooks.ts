@@ -8,10 +8,14 @@ import { type BpfOptions, type BpfProgram, compileBpf } from '../filter/emit-bpf
 import type { Filter } from '../filter/index.ts';
 import { emitMarkTest } from './inject/mark.ts';
 import { NF_INET } from './nftables/constants.ts';
-import { type Expression, matchOutputInterface } from './nftables/expression.ts';
+import { type Expression, matchOutputInterface, matchOutputRange } from './nftables/expression.ts';
+import {
+  type InterfaceRange,
+  interfaceRanges,
+  isLoopback,
+  LOOPBACK_IFINDEX,
+} from './output-interfaces.ts';
 
-/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
-const LOOPBACK_IFINDEX = 1;
 /** Before every other hook, conntrack's defragmentation at -400 included; room for 60,001 priorities. */
 const HOOK_PRIORITY_ZERO = -40000;
 
@@ -27,16 +31,16 @@ export function hookPriority(priority: number): number {
   return HOOK_PRIORITY_ZERO - priority;
 }
 
-type Adapt = (options: BpfOptions) => BpfOptions;
+type Adapt = (options: BpfOptions, output?: InterfaceRange) => BpfOptions;
 
 const unchanged: Adapt = (options) => options;
 
 /** What a channel wants otherwise at every hook. */
 export interface HookOptions {
-  /** Changes the options a hook's program is compiled with; `loopback` says what is known of it. */
+  /** Changes the options a hook's program is compiled with, for packets to some devices or to all. */
   readonly adapt?: Adapt;
-  /** Two programs at LOCAL_OUT, for loopback and for the rest, even if the filter does not ask. */
-  readonly splitLoopback?: boolean;
+  /** At LOCAL_OUT a program for each range of devices that the filter treats alike. */
+  readonly splitOutput?: boolean;
 }
 
 /**
@@ -54,11 +58,11 @@ export function compileForHooks(
   hookOptions: HookOptions = {},
 ): HookProgram[] {
   const { adapt = unchanged } = hookOptions;
-  const compile: CompileFor = (hook, options, conditions = []) =>
+  const compile: CompileFor = (hook, options, conditions = [], output = undefined) =>
     compileByImpostor((impostor) => {
       const emitPrologue = (assembler: Assembler): void =>
         emitMarkTest(assembler, priority, impostor);
-      const adapted = adapt({ ...options, impostor, emitPrologue });
+      const adapted = adapt({ ...options, impostor, emitPrologue }, output);
       return { hook, conditions, program: compileBpf(filter.tests, adapted) };
     });
   const inbound: BpfOptions = { layer: 'network', direction: 'inbound', loopback: false };
@@ -66,7 +70,9 @@ export function compileForHooks(
     filter.layer === 'forward'
       ? compile(NF_INET.FORWARD, { layer: 'forward' })
       : [
-          ...compileOutbound(compile, hookOptions.splitLoopback),
+          ...(hookOptions.splitOutput
+            ? interfaceRanges(filter.tests).flatMap((range) => compileOutput(compile, range))
+            : compileOutbound(compile)),
           ...compile(NF_INET.LOCAL_IN, inbound),
         ];
   return programs.filter(({ program }) => program.constant !== false);
@@ -77,22 +83,28 @@ type CompileFor = (
   hook: number,
   options: BpfOptions,
   conditions?: readonly Expression[],
+  output?: InterfaceRange,
 ) => HookProgram[];
 
+const OUTBOUND: BpfOptions = { layer: 'network', direction: 'outbound' };
+
 /** LOCAL_OUT knows the device only by the route: a rule's condition, not the program, tells lo apart. */
-function compileOutbound(compile: CompileFor, splitLoopback = false): HookProgram[] {
-  const options: BpfOptions = { layer: 'network', direction: 'outbound' };
-  if (!splitLoopback) {
-    const either = compile(NF_INET.LOCAL_OUT, options);
-    if (either.every(({ program }) => !program.needsLoopbackVariants)) return either;
-  }
+function compileOutbound(compile: CompileFor): HookProgram[] {
+  const either = compile(NF_INET.LOCAL_OUT, OUTBOUND);
+  if (either.every(({ program }) => !program.needsLoopbackVariants)) return either;
   return [true, false].flatMap((loopback) =>
     compile(
       NF_INET.LOCAL_OUT,
-      { ...options, loopback },
+      { ...OUTBOUND, loopback },
       matchOutputInterface(LOOPBACK_IFINDEX, loopback),
     ),
   );
+}
+
+/** The program for packets to some devices: the filter treats them all as it does the first. */
+function compileOutput(compile: CompileFor, range: InterfaceRange): HookProgram[] {
+  const options = { ...OUTBOUND, loopback: isLoopback(range), interfaceIndex: range.first };
+  return compile(NF_INET.LOCAL_OUT, options, matchOutputRange(range.first, range.last), range);
 }
 
 /** Two programs where the filter asks whether a packet was injected: the mark tells them apart. */

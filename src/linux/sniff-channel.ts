@@ -14,17 +14,16 @@ import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
-import { compileForHooks, type HookProgram, hookPriority } from './hooks.ts';
+import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { NF } from './nftables/constants.ts';
 import { type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
+import type { InterfaceRange } from './output-interfaces.ts';
 import { SniffReader } from './sniff-reader.ts';
-import { CONSTANTS, emitRecord, MAX_SNAP_LENGTH } from './sniff-record.ts';
+import { CONSTANTS, emitRecord, MAX_SNAP_LENGTH, type RecordOptions } from './sniff-record.ts';
 import { SniffWakeup } from './sniff-wakeup.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
 const KERNEL_NAME = `ndivert_${process.pid}`;
-/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
-const LOOPBACK_IFINDEX = 1;
 
 export class SniffChannel implements NetworkChannel {
   readonly #options: ResolvedOptions;
@@ -144,9 +143,17 @@ export class SniffChannel implements NetworkChannel {
   #compile(filter: Filter, generation: number): { hooks: HookProgram[]; exact: boolean } {
     if (this.#options.access === 'send') return { hooks: [], exact: true };
     const compile = (snapLength: number): HookProgram[] => {
-      const adapt = (options: BpfOptions): BpfOptions =>
-        this.#adapt(options, snapLength, generation);
-      return compileForHooks(filter, this.#options.priority, { adapt, splitLoopback: true });
+      const adapt: HookOptions['adapt'] = (options, output) => {
+        const record = { ...this.#recordOptions(options, output), snapLength, generation };
+        return {
+          ...options,
+          // Its reader gets the very bytes that the program saw.
+          superPackets: 'whole',
+          checksums: 'final',
+          emitMatch: (assembler) => emitRecord(assembler, record),
+        };
+      };
+      return compileForHooks(filter, this.#options.priority, { adapt, splitOutput: true });
     };
     const hooks = compile(this.#options.snapLength);
     if (hooks.every(({ program }) => program.exact)) return { hooks, exact: true };
@@ -154,25 +161,20 @@ export class SniffChannel implements NetworkChannel {
     return { hooks: compile(MAX_SNAP_LENGTH), exact: false };
   }
 
-  /** A program's reader gets the very bytes that the program saw. */
-  #adapt(options: BpfOptions, snapLength: number, generation: number): BpfOptions {
-    const isOutbound = options.layer === 'network' && options.direction === 'outbound';
-    const isLoopback = options.loopback === true;
+  /** What records of one hook say. */
+  #recordOptions(
+    options: BpfOptions,
+    output: InterfaceRange | undefined,
+  ): Omit<RecordOptions, 'snapLength' | 'generation'> {
     const { SNIFFED, IP_CHECKSUM, OUTBOUND, LOOPBACK } = ADDRESS_FLAGS;
-    const record = {
-      ringFd: this.#reader.ring.fd,
-      countersFd: this.#reader.countersFd,
-      snapLength,
-      // At LOCAL_OUT a packet does not know its device yet.
-      interfaceIndex: isOutbound ? (isLoopback ? LOOPBACK_IFINDEX : 0) : 'context',
-      flags: SNIFFED | IP_CHECKSUM | (isOutbound ? OUTBOUND : 0) | (isLoopback ? LOOPBACK : 0),
-      generation,
-    } as const;
+    const always = SNIFFED | IP_CHECKSUM;
+    const maps = { ringFd: this.#reader.ring.fd, countersFd: this.#reader.countersFd };
+    if (!output) return { ...maps, interfaceIndex: 'context', flags: always };
     return {
-      ...options,
-      superPackets: 'whole',
-      checksums: 'final',
-      emitMatch: (assembler) => emitRecord(assembler, record),
+      ...maps,
+      // At LOCAL_OUT a packet does not know its device: only a rule for a single one does.
+      interfaceIndex: output.first === output.last ? output.first : 0,
+      flags: always | OUTBOUND | (options.loopback === true ? LOOPBACK : 0),
     };
   }
 

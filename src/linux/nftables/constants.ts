@@ -46,6 +46,7 @@ export const NFTA_EXPR = { NAME: 1, DATA: 2 } as const;
 export const NFTA_META = { DREG: 1, KEY: 2 } as const;
 export const NFTA_META_SREG = 3;
 export const NFTA_BITWISE = { SREG: 1, DREG: 2, LEN: 3, MASK: 4, XOR: 5 } as const;
+export const NFTA_BYTEORDER = { SREG: 1, DREG: 2, OP: 3, LEN: 4, SIZE: 5 } as const;
 export const NFTA_CMP = { SREG: 1, OP: 2, DATA: 3 } as const;
 export const NFTA_DATA = { VALUE: 1, VERDICT: 2 } as const;
 export const NFTA_VERDICT_CODE = 1;
@@ -60,7 +61,8 @@ export const NFTA_COUNTER = { BYTES: 1, PACKETS: 2 } as const;
 export const NFT_OBJECT_COUNTER = 1;
 export const NFT_META_MARK = 3;
 export const NFT_META_OIF = 5;
-export const NFT_CMP = { EQ: 0, NEQ: 1 } as const;
+export const NFT_CMP = { EQ: 0, NEQ: 1, LTE: 3, GTE: 5 } as const;
+export const NFT_BYTEORDER_HTON = 1;
 export const NFT_REG = { VERDICT: 0, REG_1: 1 } as const;
 export const NFT_QUEUE_FLAG_BYPASS = 0x1;
 

@@ -6,6 +6,7 @@
  */
 import { attribute, nested, string, uint16be, uint32be } from '../netlink/attribute.ts';
 import {
+  NFT_BYTEORDER_HTON,
   NFT_CMP,
   NFT_META_MARK,
   NFT_META_OIF,
@@ -13,6 +14,7 @@ import {
   NFT_QUEUE_FLAG_BYPASS,
   NFT_REG,
   NFTA_BITWISE,
+  NFTA_BYTEORDER,
   NFTA_CMP,
   NFTA_DATA,
   NFTA_EXPR,
@@ -49,19 +51,51 @@ export function matchOutputInterface(interfaceIndex: number, equal: boolean): Ex
   const value = new Uint8Array(4);
   // Registers hold the index in host byte order.
   new DataView(value.buffer).setUint32(0, interfaceIndex, true);
+  return [loadOutputInterface(), compare(equal ? NFT_CMP.EQ : NFT_CMP.NEQ, value)];
+}
+
+/** `meta oif FIRST-LAST`, both ends included. */
+export function matchOutputRange(first: number, last: number): Expression[] {
+  if (first === last) return matchOutputInterface(first, true);
   return [
+    loadOutputInterface(),
+    // Order is compared byte by byte.
     expression(
-      'meta',
-      uint32be(NFTA_META.DREG, NFT_REG.REG_1),
-      uint32be(NFTA_META.KEY, NFT_META_OIF),
+      'byteorder',
+      uint32be(NFTA_BYTEORDER.SREG, NFT_REG.REG_1),
+      uint32be(NFTA_BYTEORDER.DREG, NFT_REG.REG_1),
+      uint32be(NFTA_BYTEORDER.OP, NFT_BYTEORDER_HTON),
+      uint32be(NFTA_BYTEORDER.LEN, INDEX_BYTES),
+      uint32be(NFTA_BYTEORDER.SIZE, INDEX_BYTES),
     ),
-    expression(
-      'cmp',
-      uint32be(NFTA_CMP.SREG, NFT_REG.REG_1),
-      uint32be(NFTA_CMP.OP, equal ? NFT_CMP.EQ : NFT_CMP.NEQ),
-      nested(NFTA_CMP.DATA, attribute(NFTA_DATA.VALUE, value)),
-    ),
+    compare(NFT_CMP.GTE, bigEndian(first)),
+    compare(NFT_CMP.LTE, bigEndian(last)),
   ];
+}
+
+const INDEX_BYTES = 4;
+
+function bigEndian(index: number): Uint8Array {
+  const value = new Uint8Array(INDEX_BYTES);
+  new DataView(value.buffer).setUint32(0, index);
+  return value;
+}
+
+function loadOutputInterface(): Expression {
+  return expression(
+    'meta',
+    uint32be(NFTA_META.DREG, NFT_REG.REG_1),
+    uint32be(NFTA_META.KEY, NFT_META_OIF),
+  );
+}
+
+function compare(operator: number, value: Uint8Array): Expression {
+  return expression(
+    'cmp',
+    uint32be(NFTA_CMP.SREG, NFT_REG.REG_1),
+    uint32be(NFTA_CMP.OP, operator),
+    nested(NFTA_CMP.DATA, attribute(NFTA_DATA.VALUE, value)),
+  );
 }
 
 /** The packets a loaded socket-filter program returns non-zero for. The rule keeps the program alive. */
