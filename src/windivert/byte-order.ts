@@ -4,9 +4,10 @@
  *
  * @module
  */
+import type { Words } from './structure.ts';
 
 /** Four words that can be written. */
-type WritableWords = { [index: number]: number };
+type WritableWords = number[] | Uint32Array | Words;
 
 /** @param x 16 bits */
 export function WinDivertHelperNtohs(x: number): number {
@@ -49,7 +50,7 @@ export function WinDivertHelperHtonll(x: bigint): bigint {
  */
 export function WinDivertHelperNtohIPv6Address<T extends WritableWords = number[]>(
   inAddr: Iterable<number>,
-  outAddr: T = [] as WritableWords as T,
+  outAddr: T = [] as number[] as T,
 ): T {
   const [first = 0, second = 0, third = 0, fourth = 0] = inAddr;
   const out: WritableWords = outAddr;
