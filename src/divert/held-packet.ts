@@ -4,13 +4,15 @@
  * @module
  */
 import { DivertError } from '../errors.ts';
-import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { ADDRESS_FLAGS, type Address } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
+import { CHECKSUM_BITS } from '../packet/stale-checksums.ts';
 import { decrementTtl } from '../packet/ttl.ts';
 import type { Ledger } from './ledger.ts';
 import { invalidParameter } from './options.ts';
 import { checkOutgoing } from './outgoing.ts';
 import { Slot } from './slot.ts';
+import { verifyChecksums } from './verify-checksums.ts';
 
 /** @internal */
 export class HeldPacket extends Packet {
@@ -19,6 +21,9 @@ export class HeldPacket extends Packet {
   readonly #isPooled: boolean;
   #slot: Slot;
   #serial = 0;
+  #originalLength = 0;
+  /** Which checksums are right was not looked at yet. */
+  #isUnverified = false;
 
   constructor(ledger: Ledger, slot: Slot, isPooled = false) {
     super(slot.memory, null);
@@ -33,7 +38,26 @@ export class HeldPacket extends Packet {
     this.#slot = slot;
     this.#serial = slot.serial;
     const { memory, offset, length, flags, interfaceIndex, timestampNs } = slot;
-    this.rebind(memory, offset, length, flags, interfaceIndex, 0, timestampNs, this.ledger.layer);
+    this.#originalLength = slot.originalLength;
+    this.#isUnverified = (flags & ADDRESS_FLAGS.SNIFFED) !== 0;
+    const { layer } = this.ledger;
+    // A checksum that is to be found wrong is computed on send, as one whose flag was cleared.
+    const atFirst = this.#isUnverified ? flags | CHECKSUM_BITS : flags;
+    this.rebind(memory, offset, length, atFirst, interfaceIndex, 0, timestampNs, layer);
+    this.flags = flags;
+  }
+
+  override get originalLength(): number {
+    return this.#originalLength;
+  }
+
+  /** @internal the checksums of a sniffed packet are computed when this is first asked for */
+  override get address(): Address {
+    if (this.#isUnverified) {
+      this.#isUnverified = false;
+      this.flags |= verifyChecksums(this.memory, this.offset, this.length);
+    }
+    return super.address;
   }
 
   /** What the kernel holds for this packet; null when it was decided about and the memory given back. */

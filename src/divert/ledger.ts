@@ -26,7 +26,7 @@ export class Ledger {
   readonly #counters = new Counters();
   readonly #waits = new WaitHistogram();
   /** Packets are copies: there is nothing to decide, they are only freed. */
-  readonly #areCopies: boolean;
+  readonly areCopies: boolean;
   readonly clock: TurnClock = new TurnClock();
   /** WINDIVERT_LAYER of the packets. */
   readonly layer: number;
@@ -46,7 +46,7 @@ export class Ledger {
     this.#options = options;
     this.#onFailed = onFailed;
     this.#held = new HeldList(this.forget);
-    this.#areCopies = options.mode === 'sniff';
+    this.areCopies = options.mode === 'sniff';
     this.layer = LAYERS.indexOf(options.layer);
     this.holdTimeMs = options.queueTimeMs;
   }
@@ -76,10 +76,12 @@ export class Ledger {
     this.#scheduleSweep();
   }
 
-  /** The program puts a delivered packet back. */
+  /** The program puts a delivered packet back, or in once more when it is a copy. */
   send(slot: Slot): void {
+    if (this.areCopies && slot.length < slot.originalLength) throw incomplete(slot);
     this.#channel.accept(slot);
-    this.#counters.sent++;
+    if (this.areCopies) this.#counters.injected++;
+    else this.#counters.sent++;
     this.#settle(slot);
   }
 
@@ -91,14 +93,18 @@ export class Ledger {
   sendChanged(slot: Slot, bytes: Uint8Array): void {
     if (slot.length < slot.originalLength) throw incomplete(slot);
     this.#channel.acceptChanged(slot, bytes);
-    this.#counters.sent++;
-    this.#counters.changed++;
+    if (this.areCopies) {
+      this.#counters.injected++;
+    } else {
+      this.#counters.sent++;
+      this.#counters.changed++;
+    }
     this.#settle(slot);
   }
 
   /** The program drops a delivered packet. */
   drop(slot: Slot): void {
-    if (!this.#areCopies) {
+    if (!this.areCopies) {
       this.#channel.drop(slot);
       this.#counters.dropped++;
     }
@@ -113,7 +119,7 @@ export class Ledger {
 
   /** A delivered packet was given up: it goes where `unhandled` says. */
   readonly forget = (slot: Slot): void => {
-    if (this.#areCopies) {
+    if (this.areCopies) {
       this.#settle(slot);
     } else if (this.#options.unhandled === 'pass') {
       this.#counters.bypassed++;
@@ -126,7 +132,7 @@ export class Ledger {
 
   /** A packet that nobody received goes where `onExit` says. */
   exit(slot: Slot): void {
-    if (this.#options.onExit === 'pass' && !this.#areCopies) {
+    if (this.#options.onExit === 'pass' && !this.areCopies) {
       this.#bypass(slot);
     } else {
       this.#channel.drop(slot);
@@ -137,7 +143,7 @@ export class Ledger {
 
   /** A packet was pushed out of the queue: it is lost, or goes on with `onOverload: 'pass'`. */
   readonly evict = (slot: Slot, cause: EvictionCause): void => {
-    if (this.#options.onOverload === 'pass' && cause !== 'expired' && !this.#areCopies) {
+    if (this.#options.onOverload === 'pass' && cause !== 'expired' && !this.areCopies) {
       this.#bypass(slot);
     } else {
       this.#channel.drop(slot);
@@ -185,7 +191,7 @@ export class Ledger {
       unreachable: own.unreachable,
       injected: own.injected,
       queued,
-      held: this.#areCopies ? 0 : this.#heldCount,
+      held: this.areCopies ? 0 : this.#heldCount,
       waitMs: this.#waits.read(),
       lost: {
         queueFull,

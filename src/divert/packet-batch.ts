@@ -12,6 +12,9 @@ import { unreachable } from './outgoing.ts';
 import type { PacketQueue } from './packet-queue.ts';
 import type { Slot } from './slot.ts';
 
+/** One loses a hop, the other may have a checksum that is not final. */
+const LOOKED_AT_ON_SEND = ADDRESS_FLAGS.IMPOSTOR | ADDRESS_FLAGS.SNIFFED;
+
 export class PacketBatch implements Iterable<Packet> {
   readonly #ledger: Ledger;
   readonly #checkSend: () => void;
@@ -60,9 +63,8 @@ export class PacketBatch implements Iterable<Packet> {
     for (let index = 0; index < this.#length; index++) {
       const slot = this.#undecidedAt(index);
       if (!slot) continue;
-      const isImpostor = (slot.flags & ADDRESS_FLAGS.IMPOSTOR) !== 0;
-      const isSeen = index < this.#seen;
-      const packet = isSeen || isImpostor ? this.#packetAt(index) : undefined;
+      const isLookedAt = index < this.#seen || (slot.flags & LOOKED_AT_ON_SEND) !== 0;
+      const packet = isLookedAt ? this.#packetAt(index) : undefined;
       if (!packet) this.#ledger.send(slot);
       else if (!packet.sendBack(slot)) areSent = false;
     }

@@ -155,6 +155,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
       kernelQueue: queueDropped + missing,
       socketOverrun: userDropped,
       lateVerdict: this.#receiver.lateVerdicts,
+      ringFull: 0,
     };
   }
 

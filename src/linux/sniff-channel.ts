@@ -7,7 +7,6 @@
 import type { ChannelCounters, ChannelListener, NetworkChannel } from '../divert/backend.ts';
 import type { ResolvedOptions } from '../divert/options.ts';
 import type { Slot } from '../divert/slot.ts';
-import { UnsupportedError } from '../errors.ts';
 import type { BpfOptions } from '../filter/emit-bpf.ts';
 import { compileMatcher } from '../filter/emit-js.ts';
 import type { Filter } from '../filter/index.ts';
@@ -15,6 +14,8 @@ import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
+import { type Destination, Injector } from './inject/injector.ts';
+import { lastChains } from './inject/last-chains.ts';
 import { NF } from './nftables/constants.ts';
 import { type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
 import type { InterfaceRange } from './output-interfaces.ts';
@@ -35,6 +36,7 @@ export class SniffChannel implements NetworkChannel {
   readonly #residuals: (Matcher | null)[] = new Array(CONSTANTS.GENERATION_MASK + 1).fill(null);
   #generation = 0;
   #wakeup: SniffWakeup | undefined;
+  #injector: Injector | undefined;
   #sink: (slot: Slot) => void = () => {};
   #passed = 0;
   #closed = false;
@@ -67,24 +69,32 @@ export class SniffChannel implements NetworkChannel {
     return count === budget;
   }
 
-  accept(): void {
-    this.inject();
+  /** The packet itself went on long ago: another one like it is put in. */
+  accept(slot: Slot): void {
+    const { memory, offset, length } = slot;
+    this.acceptChanged(slot, memory.subarray(offset, offset + length));
   }
 
-  acceptChanged(): void {
-    this.inject();
+  acceptChanged(slot: Slot, bytes: Uint8Array): void {
+    this.inject(bytes, {
+      outbound: (slot.flags & ADDRESS_FLAGS.OUTBOUND) !== 0,
+      loopback: (slot.flags & ADDRESS_FLAGS.LOOPBACK) !== 0,
+      interfaceIndex: slot.interfaceIndex,
+    });
   }
 
+  /** There is nothing to tell the kernel about a copy. */
   drop(): void {}
 
   flush(): void {}
 
-  inject(): void {
-    throw new UnsupportedError(
-      'packet injection',
-      "A handle with mode 'sniff' cannot put packets in.",
-      { hint: "The packet itself goes on anyway. To decide about packets, use mode 'divert'." },
-    );
+  inject(bytes: Uint8Array, address: Destination): void {
+    if (!this.#injector) {
+      const { namespace, priority, layer } = this.#options;
+      this.#ruleset.addLastChains(lastChains());
+      this.#injector = new Injector({ namespace, priority, layer, programName: KERNEL_NAME });
+    }
+    this.#injector.inject(bytes, address);
   }
 
   setFilter(filter: Filter): void {
@@ -114,6 +124,7 @@ export class SniffChannel implements NetworkChannel {
     this.detach();
     this.#wakeup?.close();
     this.#reader.close();
+    await this.#injector?.close();
     await this.#ruleset.release();
   }
 

@@ -134,6 +134,11 @@ export class Packet {
     return this.#bytes;
   }
 
+  /** Bytes it had when it was seen: more than `bytes` has when a sniffing handle kept a part only. */
+  get originalLength(): number {
+    return this.length;
+  }
+
   /** Where the packet was seen and is going. What is written to it counts on send. */
   get address(): Address {
     this.#address ??= decodeAddress(
