@@ -159,6 +159,13 @@ describe('checksums that are not final', () => {
   ])('%s: TCP %s, UDP %s', (filter, onTcp, onUdp) => {
     expect([run(filter, whole, web), run(filter, whole, dns)]).toEqual([onTcp, onUdp]);
   });
+
+  test('a packet without one: its first bytes are known', () => {
+    const short = ipv4({ protocol: 6 }, new Uint8Array(11));
+    expect(run('packet[-31] == 0xee', whole, short)).toBe(false);
+    expect(run('packet[-31] == 0x45', whole, short)).toBe(true);
+    expect(run('packet32[-31b] == 0xee', whole, short)).toBe(false);
+  });
 });
 
 test.each([MAX_EXTENSION_HEADERS - 1, MAX_EXTENSION_HEADERS, MAX_EXTENSION_HEADERS + 1])(

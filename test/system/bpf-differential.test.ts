@@ -40,6 +40,8 @@ const CHECKSUM_BYTES = 2;
 function touchesChecksum(scan: PacketScan, index: number, size: number): boolean {
   const checksum = scan.tcp >= 0 ? scan.tcp + 16 : scan.udp >= 0 ? scan.udp + 6 : -1;
   const from = index < 0 ? scan.packetLength + index : index;
+  // Outside the packet there is nothing to be unknown: the test fails.
+  if (from < 0 || from + size > scan.packetLength) return false;
   return checksum >= 0 && from < checksum + CHECKSUM_BYTES && from + size > checksum;
 }
 

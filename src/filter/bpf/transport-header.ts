@@ -25,6 +25,8 @@ const IPV4_FRAGMENT = 6;
 const TCP_DATA_OFFSET = 12;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
+/** So far before the packet that no word of it can overlap the checksum. */
+const NO_CHECKSUM = -8;
 const OFFSET_BITS = 0x1fff;
 const FRAGMENT_BITS = 0x3fff;
 
@@ -59,7 +61,9 @@ export function emitTransportHeader(
   };
   const hasV4 = (worlds & V4_WORLDS) !== 0;
   const hasV6 = (worlds & V6_WORLDS) !== 0;
-  if (needs.checksumOffset) assembler.storeImmediate('W', R10, FRAME.CHECKSUM_OFFSET, -1);
+  if (needs.checksumOffset) {
+    assembler.storeImmediate('W', R10, FRAME.CHECKSUM_OFFSET, NO_CHECKSUM);
+  }
   assembler.comment('transport header');
   if (hasV4 && hasV6) {
     loadNetwork(assembler, 'B', 0);
