@@ -67,6 +67,23 @@ export class Devices {
   }
 
   /**
+   * MTU of the device that packets to an address leave by.
+   *
+   * @param destination 4 or 16 bytes
+   * @returns null when there is no route
+   */
+  mtuTo(destination: Uint8Array): number | null {
+    const route = this.#routeTo(destination);
+    if (!route) return null;
+    const { bytes, view } = this.#request;
+    bytes.fill(0);
+    view.setUint32(IFREQ.VALUE, route.interfaceIndex, true);
+    if (libc.ioctl(this.#control, IOCTL.SIOCGIFNAME, bytes) < 0) return null;
+    if (libc.ioctl(this.#control, IOCTL.SIOCGIFMTU, bytes) < 0) return null;
+    return view.getUint32(IFREQ.VALUE, true);
+  }
+
+  /**
    * The interface that packets from an address come in on: that of the route to it, else the only
    * one there is.
    *

@@ -14,6 +14,7 @@ import { injectedMark } from './mark.ts';
 import { NamespaceVisit } from './namespace-visit.ts';
 import { RawSocket } from './raw-socket.ts';
 import { refusal } from './refusal.ts';
+import { splitPacket } from './split.ts';
 import { Tap } from './tap.ts';
 
 const ADDRESSES = {
@@ -45,6 +46,9 @@ export class Injector {
   #raw4: RawSocket | undefined;
   #raw6: RawSocket | undefined;
   #incoming: Incoming | undefined;
+  #devices: Devices | undefined;
+  /** From anywhere, so that it does not meet those of other senders. */
+  #lastFragmentId = Math.floor(Math.random() * 2 ** 32);
 
   constructor(options: InjectorOptions) {
     this.#options = options;
@@ -76,19 +80,46 @@ export class Injector {
     this.#raw4?.close();
     this.#raw6?.close();
     const incoming = this.#incoming;
-    this.#raw4 = this.#raw6 = this.#incoming = undefined;
+    this.#devices?.close();
+    this.#raw4 = this.#raw6 = this.#incoming = this.#devices = undefined;
     await incoming?.close();
   }
 
   #leave(bytes: Uint8Array, interfaceIndex: number): void {
-    const { namespace } = this.#options;
-    if (versionOf(bytes) === 4) {
-      this.#raw4 ??= new RawSocket(4, this.#mark, namespace);
-      this.#raw4.send(bytes, 0);
-    } else {
-      this.#raw6 ??= new RawSocket(6, this.#mark, namespace);
-      this.#raw6.send(bytes, interfaceIndex);
+    const socket = this.#needSocket(versionOf(bytes));
+    const errno = socket.send(bytes, interfaceIndex);
+    if (errno === 0) return;
+    const pieces = errno === ERRNO.EMSGSIZE ? this.#split(bytes) : null;
+    if (!pieces) throw refusal('sendto', errno, bytes.length);
+    for (const piece of pieces) {
+      const refused = socket.send(piece, interfaceIndex);
+      if (refused !== 0) throw refusal('sendto', refused, piece.length);
     }
+  }
+
+  #needSocket(version: 4 | 6): RawSocket {
+    const { namespace } = this.#options;
+    if (version === 4) {
+      this.#raw4 ??= new RawSocket(4, this.#mark, namespace);
+      return this.#raw4;
+    }
+    this.#raw6 ??= new RawSocket(6, this.#mark, namespace);
+    return this.#raw6;
+  }
+
+  #split(bytes: Uint8Array): Uint8Array[] | null {
+    const { DESTINATION, BYTES } = ADDRESSES[versionOf(bytes)];
+    const destination = bytes.subarray(DESTINATION, DESTINATION + BYTES);
+    const mtuBytes = this.#needDevices().mtuTo(destination);
+    if (mtuBytes === null) return null;
+    this.#lastFragmentId = (this.#lastFragmentId + 1) >>> 0;
+    const pieces = splitPacket(bytes, mtuBytes, this.#lastFragmentId);
+    return pieces && pieces.length > 1 ? pieces : null;
+  }
+
+  #needDevices(): Devices {
+    this.#devices ??= new Devices(this.#options.namespace);
+    return this.#devices;
   }
 
   #enter(bytes: Uint8Array, interfaceIndex: number, isForwarded: boolean): void {
@@ -97,7 +128,7 @@ export class Injector {
   }
 
   #needIncoming(): Incoming {
-    this.#incoming ??= new Incoming(this.#options, this.#mark);
+    this.#incoming ??= new Incoming(this.#options, this.#mark, this.#needDevices());
     return this.#incoming;
   }
 
@@ -105,7 +136,7 @@ export class Injector {
     if (given !== 0) return given;
     const { SOURCE, BYTES } = ADDRESSES[versionOf(bytes)];
     const source = bytes.subarray(SOURCE, SOURCE + BYTES);
-    const found = this.#needIncoming().devices.forSource(source);
+    const found = this.#needDevices().forSource(source);
     if (found !== null) return found;
     throw new DivertError(
       'invalid-parameter',
@@ -117,7 +148,7 @@ export class Injector {
 
 /** What packets on their way in need. */
 class Incoming {
-  readonly devices: Devices;
+  readonly #devices: Devices;
   readonly #frame = new Frame();
   readonly #visit: NamespaceVisit;
   readonly #ingress: Ingress;
@@ -125,16 +156,16 @@ class Incoming {
   readonly #mark: number;
   #tap: Tap | undefined;
 
-  constructor(options: InjectorOptions, mark: number) {
+  constructor(options: InjectorOptions, mark: number, devices: Devices) {
+    this.#devices = devices;
     this.#options = options;
     this.#mark = mark;
     this.#ingress = new Ingress(options.programName, mark, this.#frame);
-    this.devices = new Devices(options.namespace);
     this.#visit = new NamespaceVisit(options.namespace);
   }
 
   send(bytes: Uint8Array, interfaceIndex: number, isForwarded: boolean): void {
-    const device = this.devices.hardwareAddress(interfaceIndex);
+    const device = this.#devices.hardwareAddress(interfaceIndex);
     if (!device) throw refusal('ioctl', ERRNO.ENXIO, bytes.length);
     const frame = this.#frame;
     frame.fill(bytes, device, interfaceIndex);
@@ -142,7 +173,7 @@ class Incoming {
     this.#visit.enter();
     try {
       if (frame.length > LONGEST_FRAME_BYTES) {
-        this.#tap ??= new Tap(this.#options.programName, this.#mark, this.devices);
+        this.#tap ??= new Tap(this.#options.programName, this.#mark, this.#devices);
         this.#tap.send(frame);
       } else {
         this.#ingress.send(frame, interfaceIndex);
@@ -154,7 +185,6 @@ class Incoming {
 
   async close(): Promise<void> {
     this.#ingress.close();
-    this.devices.close();
     this.#visit.close();
     await this.#tap?.close();
   }

@@ -9,7 +9,7 @@ import { ERRNO, MSG, OPTION, SOCKET } from '../sys/constants.ts';
 import { check, lastErrno, libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { withNamespace } from '../sys/namespace.ts';
-import { needsCapability, refusal } from './refusal.ts';
+import { needsCapability } from './refusal.ts';
 
 const IPPROTO_RAW = 255;
 /** Packets that wait in a queue of netfilter are charged to their socket. */
@@ -50,9 +50,9 @@ export class RawSocket {
   /**
    * @param bytes a whole packet
    * @param interfaceIndex where a link-local destination is
-   * @throws {@link SystemError} naming why the kernel does not take it
+   * @returns the errno when the kernel does not take it, else 0
    */
-  send(bytes: Uint8Array, interfaceIndex: number): void {
+  send(bytes: Uint8Array, interfaceIndex: number): number {
     const { bytes: to, view } = this.#to;
     if (this.#isIPv6) {
       for (let index = 0; index < 16; index++) {
@@ -66,8 +66,8 @@ export class RawSocket {
       }
     }
     const length = this.#isIPv6 ? SOCKADDR_IN6.BYTES : SOCKADDR_IN.BYTES;
-    if (libc.sendto(this.#fd, bytes, bytes.length, MSG.MSG_DONTWAIT, to, length) >= 0) return;
-    throw refusal('sendto', lastErrno(), bytes.length);
+    const sent = libc.sendto(this.#fd, bytes, bytes.length, MSG.MSG_DONTWAIT, to, length);
+    return sent < 0 ? lastErrno() : 0;
   }
 
   close(): void {

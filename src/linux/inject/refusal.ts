@@ -25,7 +25,7 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
     {
       code: 'insufficient-buffer',
       reason: 'it is larger than the MTU of the device it leaves by',
-      hint: 'Send it in smaller pieces.',
+      hint: 'Clear ip.dontFragment so that it can be cut into fragments, or send it in smaller pieces.',
     },
   ],
   [ERRNO.ENETUNREACH, NO_ROUTE],
