@@ -1,0 +1,188 @@
+/** Checks with traffic through one handle. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { open } from '../../dist/index.js';
+import { check } from './check.mjs';
+import { contentSent, lengthsSent, receiveDatagrams, sendDatagrams, transfer } from './traffic.mjs';
+
+const PORT = 5000;
+const COUNT = 350;
+const TCP_BYTES = 3 << 20;
+const MASK = 0x55;
+
+/** How many bytes wait is of no interest here: emulated processors read late. */
+export const PATIENT = { queueTimeMs: 16_000 };
+
+/** What is done with a datagram, by its length: all in one stream. */
+const CHANGES = [
+  { name: 'unchanged', expected: (payload) => [payload], apply: () => {} },
+  {
+    name: 'same length',
+    expected: (payload) => [payload.map((byte) => byte ^ MASK)],
+    apply: (packet) => {
+      const { payload } = packet;
+      for (let index = 0; index < payload.length; index++) payload[index] ^= MASK;
+    },
+  },
+  {
+    name: 'longer',
+    expected: (payload) => [Buffer.concat([payload, Buffer.from('0123456789')])],
+    apply: (packet) => {
+      packet.payload = Buffer.concat([packet.payload, Buffer.from('0123456789')]);
+    },
+  },
+  {
+    name: 'shorter',
+    expected: (payload) => [payload.subarray(0, payload.length >> 1)],
+    apply: (packet) => {
+      packet.payload = packet.payload.slice(0, packet.payload.length >> 1);
+    },
+  },
+  { name: 'dropped', expected: () => [], apply: null },
+];
+
+const changeOf = (length) => CHANGES[length % CHANGES.length];
+
+const sorted = (datagrams) => datagrams.map((bytes) => Buffer.from(bytes).toString('hex')).sort();
+
+/** Sends every kind of datagram through a handle and compares what arrives. */
+async function exchange(network, end, filter, family, options = {}) {
+  const { client, server } = network;
+  const address = server[family];
+  const forwarded = lengthsSent(COUNT).filter((length) => changeOf(length).apply !== null);
+  const received = await receiveDatagrams(server, address, PORT, forwarded.length);
+  const handle = await open(filter, { ...PATIENT, ...options, namespace: end.path });
+  const work = (async () => {
+    for await (const packet of handle) {
+      const { apply } = changeOf(packet.payload.length);
+      apply?.(packet);
+      if (apply) handle.send(packet);
+      else handle.drop(packet);
+    }
+  })();
+  await sendDatagrams(client, address, PORT, COUNT);
+  const arrived = await received();
+  await handle.close();
+  await work;
+  const expected = lengthsSent(COUNT).flatMap((length) =>
+    changeOf(length).expected(contentSent(length)),
+  );
+  equal(arrived.length, expected.length, 'number of datagrams that arrived');
+  deepEqual(sorted(arrived), sorted(expected), 'content of what arrived');
+  checkBooks(handle.stats(), { received: COUNT, sent: forwarded.length });
+}
+
+function checkBooks(stats, expected) {
+  const { received, sent, dropped, lost, queued, held } = stats;
+  equal(received, sent + dropped + lost.total + queued + held, 'the books balance');
+  deepEqual({ received, sent, lost: lost.total }, { ...expected, lost: 0 }, 'statistics');
+}
+
+async function rewriteStream(network, end, filter, family) {
+  const { client, server } = network;
+  const handle = await open(filter, { ...PATIENT, namespace: end.path });
+  const work = (async () => {
+    for await (const batch of handle.batches()) {
+      for (const packet of batch) {
+        const { payload } = packet;
+        for (let index = 0; index < payload.length; index++) payload[index] ^= MASK;
+      }
+      batch.send();
+    }
+  })();
+  const seen = await transfer(client, server, server[family], 7000, TCP_BYTES, MASK);
+  await handle.close();
+  await work;
+  deepEqual(seen.received, seen.sent, 'length and hash of the stream');
+  const { received, lost } = handle.stats();
+  equal(lost.total, 0, 'packets lost');
+  ok(received > TCP_BYTES / 1500, 'the stream came through the handle');
+  return `${received} packets`;
+}
+
+async function seeLoopback(network, address) {
+  const { client } = network;
+  const count = 50;
+  const received = await receiveDatagrams(client, address, PORT, count);
+  const handle = await open(`udp.DstPort == ${PORT}`, { ...PATIENT, namespace: client.path });
+  const flags = new Set();
+  const work = (async () => {
+    for await (const packet of handle) {
+      const { outbound, loopback } = packet.address;
+      flags.add(JSON.stringify({ outbound, loopback }));
+      handle.send(packet);
+    }
+  })();
+  await sendDatagrams(client, address, PORT, count);
+  equal((await received()).length, count, 'datagrams that arrived');
+  await handle.close();
+  await work;
+  deepEqual([...flags], ['{"outbound":true,"loopback":true}'], 'flags');
+  checkBooks(handle.stats(), { received: count, sent: count });
+}
+
+/** Mode 'drop': the kernel drops by itself. */
+async function dropInKernel(network) {
+  const { client, server } = network;
+  const filter = `inbound and udp.DstPort == ${PORT} and udp.PayloadLength > 700`;
+  const handle = await open(filter, { mode: 'drop', namespace: server.path });
+  const short = lengthsSent(COUNT).filter((length) => length <= 700);
+  const received = await receiveDatagrams(server, server.ipv4, PORT, short.length);
+  await sendDatagrams(client, server.ipv4, PORT, COUNT);
+  const arrived = await received();
+  deepEqual(sorted(arrived), sorted(short.map(contentSent)), 'what arrived');
+  equal(handle.stats().dropped, COUNT - short.length, 'packets dropped');
+  await handle.close();
+}
+
+async function swapFilter(network) {
+  const { client, server } = network;
+  const options = { ...PATIENT, namespace: server.path };
+  const handle = await open('inbound and udp.DstPort == 5001', options);
+  const ports = [];
+  const work = (async () => {
+    for await (const packet of handle) {
+      ports.push(packet.udp.dstPort);
+      handle.send(packet);
+    }
+  })();
+  for (const port of [5001, 5002]) {
+    await handle.setFilter(`inbound and udp.DstPort == ${port}`);
+    for (const to of [5001, 5002]) {
+      const received = await receiveDatagrams(server, server.ipv4, to, 20);
+      await sendDatagrams(client, server.ipv4, to, 20);
+      equal((await received()).length, 20, `datagrams to port ${to}`);
+    }
+  }
+  await handle.close();
+  await work;
+  const expected = [5001, 5002].flatMap((port) => Array(20).fill(port));
+  deepEqual(ports, expected, 'ports of the packets received');
+}
+
+export async function checkTraffic(network) {
+  const { client, router, server } = network;
+  const udp = `udp.DstPort == ${PORT}`;
+  const changes = CHANGES.map(({ name }) => name).join(', ');
+  for (const family of ['ipv4', 'ipv6']) {
+    await check(`${family} UDP outbound: ${changes}`, () =>
+      exchange(network, client, `outbound and ${udp}`, family),
+    );
+    await check(`${family} UDP inbound: ${changes}`, () =>
+      exchange(network, server, `inbound and ${udp}`, family),
+    );
+    await check(`${family} UDP forwarded: ${changes}`, () =>
+      exchange(network, router, udp, family, { layer: 'forward' }),
+    );
+  }
+  await check('ipv4 TCP inbound, every payload rewritten', () =>
+    rewriteStream(network, server, 'inbound and tcp.DstPort == 7000', 'ipv4'),
+  );
+  await check('ipv6 TCP outbound, every payload rewritten', () =>
+    rewriteStream(network, client, 'outbound and tcp.DstPort == 7000', 'ipv6'),
+  );
+  await check('IPv4 loopback, seen once, outbound', () => seeLoopback(network, '127.0.0.1'));
+  await check('IPv6 loopback, seen once, outbound', () => seeLoopback(network, '::1'));
+  await check("mode 'drop' drops in the kernel", () => dropInKernel(network));
+  await check('setFilter swaps the filter', () => swapFilter(network));
+}
