@@ -32,6 +32,8 @@ const TOOLS = {
   test: {
     ...START_TOOLS,
     nft: 'nftables',
+    ping: 'iputils-ping',
+    setpriv: 'util-linux',
     curl: 'curl',
     tcpdump: 'tcpdump',
     'nc.openbsd': 'netcat-openbsd',
