@@ -11,6 +11,7 @@ import { compileMatcher } from '../filter/emit-js.ts';
 import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { IPPROTO } from '../packet/layout.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
 import { compileForHooks, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
@@ -36,8 +37,10 @@ export class LinuxNetworkChannel implements NetworkChannel {
   readonly #verdicts: VerdictWriter;
   readonly #input = new MatchInput();
   readonly #rules: RuleGroup;
-  /** Decides what the programs could not; null when they are exact. */
-  #residual: Matcher | null = null;
+  /** Decides what the programs could not. */
+  #matcher: Matcher = () => MATCH.YES;
+  /** The programs decide everything, but for packets with very many IPv6 extension headers. */
+  #isExact = true;
   #watcher: Watcher | undefined;
   #sink: (slot: Slot) => void = () => {};
   readonly #repeats = new Repeats();
@@ -144,7 +147,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
   counters(): ChannelCounters {
     const { packets } = this.#rules.counters();
     const { queueDropped, userDropped } = this.#queue.kernelDrops();
-    const inKernel = this.#options.mode === 'drop' && this.#residual === null;
+    const inKernel = this.#options.mode === 'drop' && this.#isExact;
     // Where the kernel's counters are for root only, the last balance shows what never came.
     const isLast = this.#closed && !this.#queue.isCounted && !inKernel;
     const missing = isLast ? Math.max(0, packets - this.#receiver.packets) : 0;
@@ -196,7 +199,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
         return { hook, priority, conditions, programFd: loaded.fd, action };
       });
       const result = use(rules);
-      this.#residual = exact ? null : compileMatcher(filter.tests, filter.layer);
+      this.#matcher = compileMatcher(filter.tests, filter.layer);
+      this.#isExact = exact;
       return result;
     } finally {
       for (const program of programs) program.close();
@@ -209,7 +213,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   readonly #onPacket = (slot: Slot): void => {
-    if (this.#repeats.take(slot) || (this.#residual && !this.#matches(slot))) {
+    const isCertain = this.#isExact && !hasExtensionHeaders(slot);
+    if (this.#repeats.take(slot) || (!isCertain && !this.#matches(slot))) {
       this.accept(slot);
       this.#passed++;
     } else if (this.#options.mode === 'drop') {
@@ -231,6 +236,22 @@ export class LinuxNetworkChannel implements NetworkChannel {
     input.length = slot.length;
     input.flags = slot.flags;
     input.interfaceIndex = slot.interfaceIndex;
-    return this.#residual?.(input) === MATCH.YES;
+    return this.#matcher(input) === MATCH.YES;
   }
+}
+
+const IPV6_NEXT_HEADER = 6;
+const { HOPOPTS, ROUTING, FRAGMENT, AH, DSTOPTS, MH } = IPPROTO;
+const EXTENSION_HEADERS: ReadonlySet<number> = new Set([
+  HOPOPTS,
+  ROUTING,
+  FRAGMENT,
+  AH,
+  DSTOPTS,
+  MH,
+]);
+
+function hasExtensionHeaders({ flags, memory, offset }: Slot): boolean {
+  if ((flags & ADDRESS_FLAGS.IPV6) === 0) return false;
+  return EXTENSION_HEADERS.has(memory[offset + IPV6_NEXT_HEADER] ?? 0);
 }

@@ -4,6 +4,7 @@ import { type NetworkHandle, open } from '../../src/index.ts';
 import { SOCKET } from '../../src/linux/sys/constants.ts';
 import { libc } from '../../src/linux/sys/libc.ts';
 import { withNamespace } from '../../src/linux/sys/namespace.ts';
+import { concat, extension, ipv6, udp } from '../helpers/build-packet.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { runScript, startScript } from '../helpers/traffic.ts';
 
@@ -145,6 +146,31 @@ describe('what the programs cannot know is decided in user space', () => {
     expect(seen).toHaveLength(count);
     const { matched, passed, received } = handle.stats();
     expect(matched - passed).toBe(received);
+  });
+
+  test('more IPv6 extension headers than a program follows', async () => {
+    const filter = 'outbound and udp.DstPort == 5210';
+    const handle = await open(filter, { namespace: net.a.path, priority: -1 });
+    const { seen, done } = passAll(handle);
+    const injector = await open('false', { namespace: net.a.path });
+    const chain = (port: number): Uint8Array => {
+      const headers = Array.from({ length: 20 }, (_, index) =>
+        extension(index < 19 ? 60 : 17, 0, 8),
+      );
+      const addresses = { source: net.a.ipv6, destination: net.b.ipv6 };
+      return ipv6(
+        { ...addresses, nextHeader: 60 },
+        concat(...headers, udp({ destinationPort: port })),
+      );
+    };
+    for (const port of [5210, 5211, 5210]) injector.send(chain(port), { outbound: true });
+    await injector.flush();
+    await sleep(50);
+    await injector.close();
+    await handle.close();
+    await done;
+    expect(seen).toHaveLength(2);
+    expect(handle.stats()).toMatchObject({ matched: 3, passed: 1 });
   });
 
   test('lengths of segments that left the stack as one super-packet', async () => {
