@@ -47,6 +47,13 @@ export function programsOf(pid: number): string[] {
   );
 }
 
+/** Names of the maps of a process of ours. */
+export function mapsOf(pid: number): string[] {
+  return names(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, MAP_INFO_NAME).filter(
+    (name) => name === `ndivert_${pid}`,
+  );
+}
+
 /** Number of all maps of the machine. */
 export function countMaps(): number {
   return names(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, MAP_INFO_NAME).length;
