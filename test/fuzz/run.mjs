@@ -12,6 +12,8 @@ if (!(Number(values.minutes) > 0)) {
 }
 
 const environment = { ...process.env, FUZZ_MINUTES: values.minutes };
+// The kernel's engine takes part wherever programs can be loaded.
+environment.FUZZ_BPF ??= process.platform === 'linux' && process.getuid() === 0 ? '1' : '0';
 if (values.seed !== undefined) environment.SEED = values.seed;
 const { status } = spawnSync('npx', ['vitest', 'run', '--project', 'fuzz'], {
   env: environment,
