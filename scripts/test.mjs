@@ -7,6 +7,7 @@ import { missingCapabilities, orExplain, ROOT, setUp } from './setup.mjs';
 const BIN = join(ROOT, 'node_modules/.bin');
 const STEPS = [
   ['types', 'tsc', '-p', 'tsconfig.json'],
+  ['types of the package', 'tsc', '-p', 'test/types/tsconfig.json'],
   ['lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['unit tests', 'vitest', 'run', '--project', 'unit'],
   ['live tests', 'vitest', 'run', '--project', 'system'],

@@ -27,13 +27,19 @@ export interface ChannelListener {
 
 /** What the kernel counts for a channel. */
 export interface ChannelCounters {
+  offered: number;
   matched: number;
   passed: number;
+  /** Let go on unread by `onOverload: 'pass'`, because the kernel's queue or its socket was full. */
+  bypassed: number;
   /** Dropped in the kernel by mode 'drop'. */
   dropped: number;
   kernelQueue: number;
   socketOverrun: number;
+  /** Sent, but the kernel had given them up. */
   lateVerdict: number;
+  /** Of those, changed. */
+  lateChanged: number;
   /** Not copied in mode 'sniff' because the ring buffer was full. */
   ringFull: number;
 }

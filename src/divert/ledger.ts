@@ -175,17 +175,18 @@ export class Ledger {
     const own = this.#counters;
     const kernel = this.#channel.counters();
     const { queueFull, expired, tooBig } = own;
-    const { kernelQueue, socketOverrun, lateVerdict, ringFull } = kernel;
+    const { kernelQueue, socketOverrun, lateVerdict, lateChanged, ringFull } = kernel;
     const unread = kernelQueue + socketOverrun + ringFull;
     const total = queueFull + expired + tooBig + unread + lateVerdict;
     return {
+      offered: kernel.offered,
       matched: kernel.matched,
       passed: kernel.passed,
-      received: own.received + unread + kernel.dropped,
+      received: own.received + unread + kernel.dropped + kernel.bypassed,
       delivered: own.delivered,
-      sent: own.sent - lateVerdict,
-      changed: own.changed,
-      bypassed: own.bypassed,
+      sent: own.sent + kernel.bypassed - lateVerdict,
+      changed: own.changed - lateChanged,
+      bypassed: own.bypassed + kernel.bypassed,
       dropped: own.dropped + kernel.dropped,
       unhandled: own.unhandled,
       unreachable: own.unreachable,

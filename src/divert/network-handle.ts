@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A handle on the network or forward layer: packets out of a channel, verdicts back into it.
  *
@@ -354,6 +355,9 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
       this.#readAll();
       for (const batch of this.#batches) batch.settle();
       this.#ledger.close();
+      this.#channel.flush();
+      // What came until now, and which of those verdicts came too late.
+      this.#readAll();
       this.#channel.flush();
     } finally {
       this.#isClosed = true;

@@ -100,6 +100,8 @@ export interface ResolvedOptions {
   readonly onExit: Fate;
   readonly unhandled: Fate;
   readonly snapLength: number;
+  readonly fragments: boolean;
+  readonly largePackets: boolean;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -135,6 +137,8 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     onExit: oneOf('onExit', options.onExit ?? 'pass', ['drop', 'pass']),
     unhandled: oneOf('unhandled', options.unhandled ?? 'drop', ['drop', 'pass']),
     snapLength: inRange('snapLength', options.snapLength ?? MAX_LENGTH, 1, MAX_LENGTH),
+    fragments: options.fragments ?? false,
+    largePackets: options.largePackets ?? false,
     namespace: options.namespace,
     signal: options.signal,
   };
@@ -165,9 +169,7 @@ function checkLayer(layer: Layer): 'network' | 'forward' {
 
 function refuseUnsupported(options: OpenOptions): void {
   const missing = [
-    options.fragments && 'fragments: true',
     options.attribution && 'attribution: true',
-    options.largePackets && 'largePackets: true',
     options.dialect === 'extended' && "dialect 'extended'",
   ].find(Boolean);
   if (!missing) return;

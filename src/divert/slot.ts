@@ -26,6 +26,8 @@ export class Slot {
   /** ADDRESS_FLAGS bits. */
   flags = 0;
   interfaceIndex = 0;
+  /** A super-packet: the kernel still cuts it into segments of a size it keeps to itself. */
+  isLarge = false;
   /** Monotonic nanoseconds, when it was read from the kernel. */
   timestampNs = 0n;
   /** Monotonic milliseconds, when it came to the handle. */
@@ -52,6 +54,7 @@ export class Slot {
     slot.id = from.id;
     slot.flags = from.flags;
     slot.interfaceIndex = from.interfaceIndex;
+    slot.isLarge = from.isLarge;
     slot.timestampNs = from.timestampNs;
     slot.arrivedMs = from.arrivedMs;
     slot.undecided = from.undecided;

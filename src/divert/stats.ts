@@ -18,7 +18,7 @@ export interface LostStats {
   kernelQueue: number;
   /** The receive buffer of the queue's socket was full. */
   socketOverrun: number;
-  /** The kernel had given the packet up before its verdict came. */
+  /** Sent by the program, but the kernel had given the packet up before. */
   lateVerdict: number;
   /** Mode 'sniff': the ring buffer was full, the program did not read for too long. */
   ringFull: number;
@@ -27,9 +27,11 @@ export interface LostStats {
 
 /** Counters since the handle was opened, in packets. */
 export interface Stats {
-  /** Packets the filter's program matched in the kernel. */
+  /** Packets that came by the handle's hooks in the kernel; those on loopback come by twice. */
+  offered: number;
+  /** Packets the filter's program matched in the kernel; what it splits into segments later counts once. */
   matched: number;
-  /** Of those, packets let go on because the exact check in user space says no, or that came again. */
+  /** Of those, let go on because the exact check in user space says no, or that came again. */
   passed: number;
   /** Packets that match the filter. */
   received: number;
@@ -39,7 +41,7 @@ export interface Stats {
   sent: number;
   /** Of those sent, with bytes given back: they were changed, or the program asked for writable ones. */
   changed: number;
-  /** Of those sent, by onOverload, onExit or unhandled instead of by the program. */
+  /** Of those sent, by onOverload (in the kernel too), onExit or unhandled instead of by the program. */
   bypassed: number;
   /** Dropped by the program, by silence (unhandled), by onExit or by mode 'drop'. */
   dropped: number;

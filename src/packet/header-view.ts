@@ -32,7 +32,7 @@ export const CHANGES = {
   TRANSPORT_ASSIGNED: 64,
 } as const;
 
-/** Told of every write just before it happens. @internal */
+/** Told of every write just before it happens. */
 export interface ChangeRecord {
   mark(changes: number): void;
 }

@@ -48,7 +48,7 @@ export class Packet {
   memory: Uint8Array = NO_BYTES;
   /** Where it starts in `memory`. @internal */
   offset = 0;
-  /** Of the packet in bytes. @internal */
+  /** Of the packet in bytes. Reading it, unlike `bytes`, leaves the packet unchanged. */
   length = 0;
   /** {@link ADDRESS_FLAGS} when last read from `address`: see `currentFlags`. @internal */
   flags = 0;
