@@ -12,7 +12,7 @@ import { CHANGES } from '../packet/header-view.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { WINDIVERT_ADDRESS } from './address.ts';
 import { WINDIVERT_BATCH_MAX } from './constants.ts';
-import { HeldPackets } from './held-packets.ts';
+import { dropHeld, HeldPackets } from './held-packets.ts';
 import { InsufficientBufferError } from './insufficient-buffer-error.ts';
 
 /** Checksums are as the caller says, whatever changed. */
@@ -169,7 +169,7 @@ export class HANDLE {
       const token = this.#held.add(packet, timestamp);
       if (address) address.Reserved2 = token;
     } else if (this.#takes) {
-      this.handle.drop(packet);
+      dropHeld(this.handle, packet);
     }
     if (recvLen < length) throw new InsufficientBufferError(recvLen, length);
     return recvLen;
@@ -180,11 +180,11 @@ export class HANDLE {
     const held = token === 0 ? undefined : this.#held.find(token, address.Timestamp);
     if (!held || familyOf(held.memory, held.offset) !== familyOf(bytes, 0)) {
       this.#inject(bytes, address);
-      if (held) this.handle.drop(held);
+      if (held) this.#held.drop(token);
     } else {
       this.#sendHeld(held, bytes, address);
+      this.#held.delete(token);
     }
-    this.#held.delete(token);
   }
 
   #sendHeld(packet: Packet, bytes: Uint8Array, address: WINDIVERT_ADDRESS): void {

@@ -16,6 +16,8 @@ import type { Packet } from '../packet/packet.ts';
  */
 const HOLD_TIME_MS = 2000;
 const SWEEP_INTERVAL_MS = 500;
+/** Packets kept at a time: as many as the handle keeps. */
+const HELD_LIMIT = 16384;
 const TOKEN_LIMIT = 2 ** 32;
 
 interface Held {
@@ -38,6 +40,7 @@ export class HeldPackets {
 
   /** Keeps a retained packet. Returns its token. */
   add(packet: Packet, timestamp: bigint): number {
+    if (this.#held.size >= HELD_LIMIT) this.#dropOldest();
     this.#lastToken = (this.#lastToken + 1) % TOKEN_LIMIT || 1;
     this.#held.set(this.#lastToken, { packet, timestamp, receivedMs: performance.now() });
     this.#sweepTimer ??= setTimeout(this.#sweep, SWEEP_INTERVAL_MS).unref();
@@ -48,6 +51,13 @@ export class HeldPackets {
   find(token: number, timestamp: bigint): Packet | undefined {
     const held = this.#held.get(token);
     return held?.timestamp === timestamp ? held.packet : undefined;
+  }
+
+  /** Drops the packet of a token, if that is not decided about. */
+  drop(token: number): void {
+    const held = this.#held.get(token);
+    if (held) dropHeld(this.#handle, held.packet);
+    this.#held.delete(token);
   }
 
   /** A packet was decided about. */
@@ -61,16 +71,27 @@ export class HeldPackets {
     this.#held.clear();
   }
 
+  #dropOldest(): void {
+    for (const token of this.#held.keys()) {
+      this.drop(token);
+      return;
+    }
+  }
+
   readonly #sweep = (): void => {
     this.#sweepTimer = undefined;
     const oldestMs = performance.now() - HOLD_TIME_MS;
-    for (const [token, { packet, receivedMs }] of this.#held) {
+    for (const [token, { receivedMs }] of this.#held) {
       if (receivedMs > oldestMs) {
         this.#sweepTimer = setTimeout(this.#sweep, SWEEP_INTERVAL_MS).unref();
         return;
       }
-      this.#held.delete(token);
-      if (packet instanceof HeldPacket && packet.slot?.undecided) this.#handle.drop(packet);
+      this.drop(token);
     }
   };
+}
+
+/** Drops a received packet, if it is not decided about. */
+export function dropHeld(handle: NetworkHandle, packet: Packet): void {
+  if (packet instanceof HeldPacket && packet.slot?.undecided) handle.drop(packet);
 }

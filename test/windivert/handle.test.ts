@@ -200,6 +200,19 @@ describe('receive and send', () => {
     }
   });
 
+  test('16,384 packets are kept, the oldest is dropped for the next', async () => {
+    const handle = await openHere();
+    const addresses = WINDIVERT_ADDRESS.array(255);
+    const buffer = new Uint8Array(1 << 16);
+    const total = 16384 + 100;
+    for (let arrived = 0, received = 0; received < total; ) {
+      for (; arrived < Math.min(received + 200, total); arrived++) kernel.arrive(datagram(1));
+      const { addrLen } = await WinDivertRecvEx(handle, buffer, 0, addresses);
+      received += addrLen / WINDIVERT_ADDRESS.SIZE;
+    }
+    expect(handle.handle.stats()).toMatchObject({ held: 16384, dropped: 100 });
+  });
+
   test('receiving only: packets are gone at once', async () => {
     const handle = await openHere(WINDIVERT_FLAG_RECV_ONLY);
     kernel.arrive(datagram(5));
