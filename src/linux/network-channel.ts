@@ -145,21 +145,32 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   counters(): ChannelCounters {
-    const { packets } = this.#rules.counters();
+    const { offered, matched } = this.#rules.counters();
     const { queueDropped, userDropped } = this.#queue.kernelDrops();
     const inKernel = this.#options.mode === 'drop' && this.#isExact;
     // Where the kernel's counters are for root only, the last balance shows what never came.
     const isLast = this.#closed && !this.#queue.isCounted && !inKernel;
-    const missing = isLast ? Math.max(0, packets - this.#receiver.packets) : 0;
+    const bypassed = this.#options.onOverload === 'pass' ? this.#bypassed(matched) : 0;
+    const unread = matched - this.#receiver.packets - bypassed;
+    const missing = isLast ? Math.max(0, unread) : 0;
     return {
-      matched: packets,
+      offered,
+      matched,
       passed: this.#passed,
-      dropped: inKernel ? packets : this.#dropped,
+      bypassed,
+      dropped: inKernel ? matched : this.#dropped,
       kernelQueue: queueDropped + missing,
       socketOverrun: userDropped,
       lateVerdict: this.#receiver.lateVerdicts,
+      lateChanged: this.#receiver.lateChanged,
       ringFull: 0,
     };
+  }
+
+  /** Matched packets that the kernel did not queue, or did not get into the socket, and let go on. */
+  #bypassed(matched: number): number {
+    const unqueued = this.#queue.isCounted ? matched - this.#queue.lastId() : 0;
+    return Math.max(0, unqueued) + this.#receiver.skipped;
   }
 
   async close(): Promise<void> {
@@ -168,6 +179,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.detach();
     this.#watcher?.close();
     await this.#queue.close();
+    this.#rules.close();
     await this.#injector?.close();
     await this.#ruleset.release();
   }
@@ -209,7 +221,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
 
   /** Every matched packet is queued: without the kernel's own count, the rules' is the same. */
   #lastQueuedId(): number {
-    return this.#queue.isCounted ? this.#queue.lastId() : this.#rules.counters().packets;
+    return this.#queue.isCounted ? this.#queue.lastId() : this.#rules.counters().matched;
   }
 
   readonly #onPacket = (slot: Slot): void => {

@@ -108,12 +108,15 @@ export class SniffChannel implements NetworkChannel {
   counters(): ChannelCounters {
     const { matched, ringFull } = this.#reader.counts();
     return {
+      offered: this.#rules.counters().offered,
       matched,
       passed: this.#passed,
+      bypassed: 0,
       dropped: 0,
       kernelQueue: 0,
       socketOverrun: 0,
       lateVerdict: 0,
+      lateChanged: 0,
       ringFull,
     };
   }
@@ -122,6 +125,7 @@ export class SniffChannel implements NetworkChannel {
     if (this.#closed) return;
     this.#closed = true;
     this.detach();
+    this.#rules.close();
     this.#wakeup?.close();
     this.#reader.close();
     await this.#injector?.close();

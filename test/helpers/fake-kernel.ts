@@ -69,6 +69,7 @@ class FakeChannel implements NetworkChannel {
   readonly #unread: { id: number; traveller: Traveller }[] = [];
   readonly #waiting = new Map<number, Traveller>();
   #verdicts: (() => void)[] = [];
+  #offered = 0;
   #matched = 0;
   #dropped = 0;
 
@@ -81,7 +82,9 @@ class FakeChannel implements NetworkChannel {
   /** Whether the packet stays here. */
   take(traveller: Traveller): boolean {
     const { layer, mode } = this.options;
-    if (!this.#isAttached || !this.#filter.matches(traveller.bytes, { layer })) return false;
+    if (!this.#isAttached) return false;
+    this.#offered++;
+    if (!this.#filter.matches(traveller.bytes, { layer })) return false;
     const id = ++this.#matched;
     if (mode === 'drop') {
       this.#dropped++;
@@ -145,12 +148,15 @@ class FakeChannel implements NetworkChannel {
 
   counters(): ChannelCounters {
     return {
+      offered: this.#offered,
       matched: this.#matched,
       passed: 0,
+      bypassed: 0,
       dropped: this.#dropped,
       kernelQueue: 0,
       socketOverrun: 0,
       lateVerdict: 0,
+      lateChanged: 0,
       ringFull: 0,
     };
   }

@@ -43,6 +43,7 @@ export class Queue {
   readonly number: number;
   readonly #list: QueueList;
   #drops = { queueDropped: 0, userDropped: 0 };
+  #lastId = 0;
   #closed = false;
 
   /**
@@ -53,7 +54,8 @@ export class Queue {
   constructor(options: QueueOptions) {
     this.socket = withNamespace(options.namespace, () => new NetlinkSocket());
     try {
-      const { SOL_SOCKET, SO_RCVBUFFORCE, SO_RCVBUF, SOL_NETLINK, NETLINK_NO_ENOBUFS } = OPTION;
+      const { SOL_SOCKET, SO_RCVBUFFORCE, SO_RCVBUF, SOL_NETLINK } = OPTION;
+      const { NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK } = OPTION;
       if (!this.socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)) {
         this.socket.setOption(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
       }
@@ -61,6 +63,8 @@ export class Queue {
       this.socket.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
       this.number = this.#bindFreeNumber(options.namespace);
       this.#configure(options);
+      // A complaint about a verdict shall tell which one.
+      this.socket.setOption(SOL_NETLINK, NETLINK_CAP_ACK, 0);
       this.#list = new QueueList(options.namespace);
     } catch (error) {
       void this.socket.close();
@@ -75,7 +79,8 @@ export class Queue {
 
   /** Number of packets ever queued: the id of the last one. */
   lastId(): number {
-    return this.#own()?.sequence ?? 0;
+    if (!this.#closed) this.#lastId = this.#own()?.sequence ?? this.#lastId;
+    return this.#lastId;
   }
 
   /** Packets the kernel dropped because this queue or its socket was full. */
@@ -86,10 +91,12 @@ export class Queue {
     return this.#drops;
   }
 
-  /** The kernel drops what still waits. Idempotent. */
+  /** The kernel drops what still waits: it was never read. Idempotent. */
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.kernelDrops();
+    this.lastId();
+    this.#drops.queueDropped += this.#own()?.waiting ?? 0;
     this.#closed = true;
     this.#list.close();
     return this.socket.close();

@@ -12,12 +12,14 @@ import { NF_INET, NFPROTO } from '../nftables/constants.ts';
 import { ERRNO, MSG } from '../sys/constants.ts';
 import { check, lastErrno, libc } from '../sys/libc.ts';
 import { CHUNK_SLOTS, Chunk, STRIDE_BYTES } from './chunk.ts';
-import { NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
+import { NFNL_SUBSYS_QUEUE, NFQA, NFQA_SKB, NFQNL_MSG } from './constants.ts';
+import { ACCEPTED, VERDICT_BYTES, VERDICT_CODE } from './verdicts.ts';
 
 const PACKET_MESSAGE = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.PACKET;
 const FIRST_ATTRIBUTE = NLMSG_HEADER_BYTES + NFGEN_HEADER_BYTES;
-/** Offset of the errno in an NLMSG_ERROR message. */
+/** Offset of the errno in an NLMSG_ERROR message; the message it is about follows. */
 const ERROR_CODE = 16;
+const ERROR_MESSAGE = 20;
 /** Offset of `hook` in struct nfqnl_msg_packet_hdr. */
 const PACKET_HDR_HOOK = 6;
 const NLA_TYPE_MASK = 0x3fff;
@@ -38,14 +40,25 @@ export class QueueReceiver {
   #inputInterface = 0;
   #outputInterface = 0;
   #mark = 0;
+  /** NFQA_SKB bits. */
+  #state = 0;
+  /** Of the last packet, as it stands in memory. */
+  #lastId = 0;
   /** Packets read. */
   packets = 0;
-  /** Verdicts for packets the kernel had forgotten already (ENOENT). */
+  /** Accepted packets that the kernel had forgotten already (ENOENT). */
   lateVerdicts = 0;
+  /** Of those, with other bytes. */
+  lateChanged = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
     this.#current = this.#newChunk();
+  }
+
+  /** Packets that the kernel numbered but did not get into the socket, up to the last one read. */
+  get skipped(): number {
+    return (swap32(this.#lastId) >>> 0) - this.packets;
   }
 
   /**
@@ -69,6 +82,7 @@ export class QueueReceiver {
       if (slot && this.#parse(chunk, index, slot)) {
         chunk.live++;
         this.packets++;
+        this.#lastId = slot.id;
         slot.timestampNs = timestampNs;
         slot.undecided = true;
         sink(slot);
@@ -109,7 +123,9 @@ export class QueueReceiver {
     const outbound = this.#hook === NF_INET.LOCAL_OUT;
     const outputInterface = this.#outputInterface;
     slot.interfaceIndex = outbound ? outputInterface : this.#inputInterface;
-    slot.flags = CHECKSUMS_VALID;
+    slot.isLarge = (this.#state & NFQA_SKB.GSO) !== 0;
+    slot.flags =
+      (this.#state & NFQA_SKB.CSUMNOTREADY) === 0 ? CHECKSUMS_VALID : ADDRESS_FLAGS.IP_CHECKSUM;
     if (outbound) slot.flags |= ADDRESS_FLAGS.OUTBOUND;
     if (outbound && outputInterface === LOOPBACK_IFINDEX) slot.flags |= ADDRESS_FLAGS.LOOPBACK;
     if (bytes[base + NLMSG_HEADER_BYTES] === NFPROTO.IPV6) slot.flags |= ADDRESS_FLAGS.IPV6;
@@ -124,6 +140,7 @@ export class QueueReceiver {
     this.#inputInterface = 0;
     this.#outputInterface = 0;
     this.#mark = 0;
+    this.#state = 0;
     for (let at = start; at + 4 <= end; ) {
       const length = halves[at >> 1] ?? 0;
       if (length < 4) break;
@@ -148,6 +165,9 @@ export class QueueReceiver {
         case NFQA.CAP_LEN:
           slot.originalLength = swap32(words[(at + 4) >> 2] ?? 0);
           break;
+        case NFQA.SKB_INFO:
+          this.#state = swap32(words[(at + 4) >> 2] ?? 0);
+          break;
       }
       at += align4(length);
     }
@@ -157,7 +177,13 @@ export class QueueReceiver {
   #countComplaint(chunk: Chunk, base: number): void {
     if (chunk.memory.halves[(base + 4) >> 1] !== NLMSG.ERROR) return;
     const errno = -chunk.memory.view.getInt32(base + ERROR_CODE, true);
-    if (errno === ERRNO.ENOENT) this.lateVerdicts++;
+    if (errno !== ERRNO.ENOENT) return;
+    const message = base + ERROR_MESSAGE;
+    const { words } = chunk.memory;
+    // That a packet to be dropped is gone already is no loss.
+    if (words[(message + VERDICT_CODE) >> 2] !== ACCEPTED) return;
+    this.lateVerdicts++;
+    if ((words[message >> 2] ?? 0) > VERDICT_BYTES) this.lateChanged++;
   }
 }
 

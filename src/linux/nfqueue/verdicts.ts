@@ -13,7 +13,9 @@ import { allocate, type Memory } from '../sys/memory.ts';
 import { NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
 
 /** nlmsghdr 16, nfgenmsg 4, attribute header 4, struct nfqnl_msg_verdict_hdr 8 */
-const VERDICT_BYTES = 32;
+export const VERDICT_BYTES = 32;
+/** Offset of the verdict in the message. */
+export const VERDICT_CODE = 24;
 const VERDICT_WORDS = VERDICT_BYTES / 4;
 const MESSAGE_TYPE = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.VERDICT;
 const TYPE_AND_FLAGS = MESSAGE_TYPE | (NLM_F.REQUEST << 16);
@@ -24,7 +26,7 @@ const BUFFER_BYTES = 256 * 1024;
 const MAX_TRIES = 100;
 
 /** Verdict codes as they stand in memory, big endian. */
-const ACCEPT = NF.ACCEPT << 24;
+export const ACCEPTED: number = NF.ACCEPT << 24;
 const DROP = NF.DROP << 24;
 
 export class VerdictWriter {
@@ -41,7 +43,7 @@ export class VerdictWriter {
 
   /** @param id packet id as it stands in memory, big endian */
   accept(id: number): void {
-    this.#add(id, ACCEPT, VERDICT_BYTES);
+    this.#add(id, ACCEPTED, VERDICT_BYTES);
   }
 
   drop(id: number): void {
@@ -55,7 +57,7 @@ export class VerdictWriter {
    */
   acceptChanged(id: number, bytes: Uint8Array): void {
     const end = VERDICT_BYTES + 4 + bytes.length;
-    const start = this.#add(id, ACCEPT, end);
+    const start = this.#add(id, ACCEPTED, end);
     const payload = start + VERDICT_BYTES;
     // The padding is part of the message but not of the attribute.
     this.#buffer.words[payload >> 2] = (4 + bytes.length) | (NFQA.PAYLOAD << 16);

@@ -71,10 +71,11 @@ interface Chain {
   free: boolean;
 }
 
-/** Packets and bytes a handle's rules matched, as the kernel counted them. */
+/** What the kernel counted for a handle's rules, in packets. */
 export interface RuleCounters {
-  packets: number;
-  bytes: number;
+  /** Went through its chains. */
+  offered: number;
+  matched: number;
 }
 
 export class Ruleset {
@@ -86,6 +87,7 @@ export class Ruleset {
   readonly #queues: QueueList;
   readonly #chains: Chain[] = [];
   readonly #groups = new Set<RuleGroup>();
+  readonly #unusedCounters: string[] = [];
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
   #hasLastChains = false;
@@ -129,7 +131,7 @@ export class Ruleset {
   install(rules: readonly RuleSpec[], onShifted: () => void = () => {}): RuleGroup {
     const group = new RuleGroup(this, `handle-${++this.#names}`, onShifted);
     this.#change('install the rules of a handle', group, rules, (transaction) => {
-      transaction.addCounter(group.counter);
+      transaction.addCounter(group.counter).addCounter(offeredTo(group.counter));
     });
     return group;
   }
@@ -163,18 +165,29 @@ export class Ruleset {
     });
   }
 
-  /** @internal */
+  /** @internal the counters stay: another processor may be counting a packet just now */
   remove(group: RuleGroup): void {
     const transaction = new Transaction(this.#table);
     for (const chain of group.chains) transaction.flushChain(chain.name);
-    transaction.deleteCounter(group.counter);
     transaction.commit(this.#socket, 'remove the rules of a handle');
     this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
   }
 
+  /** @internal they go with the next change: one of their own would take the kernel 10 ms */
+  removeCounters(group: RuleGroup): void {
+    this.#unusedCounters.push(group.counter, offeredTo(group.counter));
+  }
+
   /** @internal */
-  readCounter(name: string): RuleCounters {
+  readCounters(group: RuleGroup): RuleCounters {
+    const { counter } = group;
+    // In this order no more have matched than were offered.
+    const matched = this.#readCounter(counter);
+    return { matched, offered: this.#readCounter(offeredTo(counter)) };
+  }
+
+  #readCounter(name: string): number {
     const [answer] = this.#socket.query('read the counter of a handle', {
       type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG.GETOBJ,
       flags: 0,
@@ -188,10 +201,7 @@ export class Ruleset {
     });
     const object = answer && parseAttributes(answer.subarray(NFGEN_HEADER_BYTES));
     const data = parseAttributes(object?.get(NFTA_OBJ.DATA) ?? new Uint8Array());
-    return {
-      packets: readNumber(data.get(NFTA_COUNTER.PACKETS) ?? new Uint8Array()),
-      bytes: readNumber(data.get(NFTA_COUNTER.BYTES) ?? new Uint8Array()),
-    };
+    return readNumber(data.get(NFTA_COUNTER.PACKETS) ?? new Uint8Array());
   }
 
   /** The last user takes the table away, unless that could cost somebody else packets. */
@@ -265,11 +275,16 @@ export class Ruleset {
     const [first] = rules;
     const queue = first ? this.#chooseQueue(first.programFd) : queueNative;
     const transaction = new Transaction(this.#table);
+    for (const name of this.#unusedCounters) transaction.deleteCounter(name);
     prepare(transaction);
+    for (const { name } of new Set(chains)) {
+      transaction.addRule(name, [countInto(offeredTo(counter))]);
+    }
     rules.forEach((rule, index) => {
       transaction.addRule(chains[index]?.name ?? '', ruleBody(rule, counter, queue));
     });
     transaction.commit(this.#socket, operation);
+    this.#unusedCounters.length = 0;
   }
 
   /**
@@ -344,7 +359,8 @@ export class RuleGroup {
   chains: readonly Chain[] = [];
   readonly #onShifted: () => void;
   #installed = true;
-  #last: RuleCounters = { packets: 0, bytes: 0 };
+  #last: RuleCounters = { offered: 0, matched: 0 };
+  #isCounting = true;
 
   constructor(ruleset: Ruleset, counter: string, onShifted: () => void) {
     this.#ruleset = ruleset;
@@ -364,19 +380,32 @@ export class RuleGroup {
     this.#ruleset.replace(this, rules);
   }
 
-  /** What the rules matched so far; stays readable after `remove`. */
+  /** What the kernel counted so far; stays readable after `close`. */
   counters(): RuleCounters {
-    if (this.#installed) this.#last = this.#ruleset.readCounter(this.counter);
+    if (this.#isCounting) this.#last = this.#ruleset.readCounters(this);
     return this.#last;
   }
 
   /** Takes the rules out; nothing new is matched from here on. Idempotent. */
   remove(): void {
     if (!this.#installed) return;
-    this.counters();
     this.#installed = false;
     this.#ruleset.remove(this);
   }
+
+  /** Takes the counters out as well, when nothing can count any more. Idempotent. */
+  close(): void {
+    this.remove();
+    if (!this.#isCounting) return;
+    this.counters();
+    this.#isCounting = false;
+    this.#ruleset.removeCounters(this);
+  }
+}
+
+/** Name of the counter of the packets that went through a handle's chains. */
+function offeredTo(counter: string): string {
+  return `${counter}-offered`;
 }
 
 function ruleBody(rule: RuleSpec, counter: string, queue: QueueExpression): Expression[] {
