@@ -33,7 +33,7 @@ export interface OpenOptions {
   queueLength?: number;
   /** How long one waits, in milliseconds: 100..16000, default 2000. */
   queueTimeMs?: number;
-  /** Bytes that wait: 65535..33554432, default 4194304. */
+  /** Bytes that wait: 65535..33554432, default 4194304. Mode 'sniff' has a ring of 8 times as many. */
   queueSizeBytes?: number;
   /** A full queue loses the oldest packet, or lets it through. */
   onOverload?: Fate;

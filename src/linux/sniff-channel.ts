@@ -47,7 +47,7 @@ export class SniffChannel implements NetworkChannel {
     this.#ruleset = Ruleset.acquire(options.namespace);
     let reader: SniffReader | undefined;
     try {
-      reader = new SniffReader(KERNEL_NAME);
+      reader = new SniffReader(KERNEL_NAME, options.queueSizeBytes);
       this.#reader = reader;
       this.#rules = this.#withRules(filter, (rules) => this.#ruleset.install(rules));
     } catch (error) {

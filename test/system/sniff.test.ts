@@ -254,7 +254,10 @@ describe('books', () => {
     ['checked in user space', RESIDUAL],
   ])('a flood while the event loop is blocked: every packet counted, %s', async (_, filter) => {
     const count = 40_000;
-    const handle = await sniff(net.a, `outbound and ${filter}`, { queueLength: 4096 });
+    const handle = await sniff(net.a, `outbound and ${filter}`, {
+      queueLength: 4096,
+      queueSizeBytes: 1 << 20,
+    });
     let delivered = 0;
     const reading = (async () => {
       for await (const batch of handle.batches()) delivered += batch.length;
