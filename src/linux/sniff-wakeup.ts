@@ -1,7 +1,7 @@
 /**
  * When to read a ring buffer: woken by the kernel while packets are few, by a timer while they are
- * many. A wake-up costs the sender of the packet more than the packet itself, so a second one
- * within a millisecond is not asked for.
+ * many. A wake-up costs the sender of the packet more than the packet itself: once two follow each
+ * other closely, none is asked for until a read finds nothing.
  *
  * @module
  */
