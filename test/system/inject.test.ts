@@ -283,6 +283,26 @@ test('to an IPv6 link-local destination on an interface', async () => {
   expect(await receivedLengths(receiver)).toEqual([44]);
 });
 
+test('own IPv4 addresses on a device: refused unless it accepts them', async () => {
+  const handle = await openInjector();
+  const packet = datagram('ipv4', { from: net.a.ipv4, to: net.a.ipv4, port: PORT, payload: 14 });
+  const { interface: device, interfaceIndex } = net.a;
+  const set = (value: number) =>
+    net.a.exec('sh', ['-c', `echo ${value} > /proc/sys/net/ipv4/conf/${device}/accept_local`]);
+  expect(() => handle.send(packet, { interfaceIndex })).toThrow(
+    expect.objectContaining({
+      code: 'invalid-parameter',
+      hint: expect.stringContaining('accept_local'),
+    }),
+  );
+  const receiver = await receive('a', net.a.ipv4, 1);
+  await set(1);
+  handle.send(packet, { interfaceIndex });
+  expect(await receivedLengths(receiver)).toEqual([14]);
+  await set(0);
+  await handle.close();
+});
+
 test('a handle with access receive, or whose sending is shut down, injects nothing', async () => {
   const packet = datagram('ipv4', { from: net.a.ipv4, to: net.b.ipv4, port: PORT, payload: 1 });
   await using reader = await openInjector({ access: 'receive' });

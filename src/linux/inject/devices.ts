@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { attribute, concat, parseAttributes } from '../netlink/attribute.ts';
+import {
+  attribute,
+  concat,
+  parseAttributes,
+  readNumber,
+  readString,
+} from '../netlink/attribute.ts';
 import { NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
 import { IFREQ, IOCTL, MSG, NETLINK, SOCKET } from '../sys/constants.ts';
 import { check, libc } from '../sys/libc.ts';
@@ -11,7 +17,14 @@ import { allocate, type Memory } from '../sys/memory.ts';
 import { withNamespace } from '../sys/namespace.ts';
 
 /** linux/rtnetlink.h */
-const RTM = { NEWLINK: 16, GETLINK: 18, NEWROUTE: 24, GETROUTE: 26 } as const;
+const RTM = {
+  NEWLINK: 16,
+  GETLINK: 18,
+  NEWADDR: 20,
+  GETADDR: 22,
+  NEWROUTE: 24,
+  GETROUTE: 26,
+} as const;
 const NLM_F_REQUEST = 1;
 const NLM_F_DUMP = 0x300;
 /** struct rtmsg: family, dst_len, ..., type */
@@ -19,22 +32,33 @@ const RTMSG = { DST_LEN: 1, TYPE: 7, BYTES: 12 } as const;
 const RTA = { DST: 1, OIF: 4 } as const;
 /** struct ifinfomsg */
 const IFINFOMSG = { INDEX: 4, FLAGS: 8, BYTES: 16 } as const;
+/** struct ifaddrmsg */
+const IFADDRMSG_BYTES = 8;
+const IFA_LOCAL = 2;
 const RTN_LOCAL = 2;
 const IFF_UP = 1;
 const IFLA_IFNAME = 3;
 const RECEIVE_BYTES = 65536;
 const SOCKADDR_NL_BYTES = 12;
+/** How long what was learned is taken for true. */
+const MEMORY_MS = 500;
 
 /** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
 export const LOOPBACK_IFINDEX = 1;
 /** Devices we make ourselves have names that begin like this. */
 export const DEVICE_PREFIX = 'ndivert';
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 export class Devices {
   readonly #route: number;
   readonly #control: number;
   readonly #request: Memory = allocate(IFREQ.BYTES);
   readonly #reply: Memory = allocate(RECEIVE_BYTES);
+  // Measured: asking the kernel for each packet costs more than putting it in.
+  readonly #hardware = { interfaceIndex: 0, address: new Uint8Array(6), untilMs: 0 };
+  readonly #origin = { source: NO_BYTES, interfaceIndex: null as number | null, untilMs: 0 };
+  readonly #own = { addresses: new Set<number>(), untilMs: 0 };
 
   constructor(namespace: string | undefined) {
     const { AF_NETLINK, AF_INET, SOCK_RAW, SOCK_DGRAM, SOCK_CLOEXEC } = SOCKET;
@@ -58,12 +82,36 @@ export class Devices {
    * @returns null when there is no such device
    */
   hardwareAddress(interfaceIndex: number): Uint8Array | null {
-    const { bytes, view } = this.#request;
-    bytes.fill(0);
-    view.setUint32(IFREQ.VALUE, interfaceIndex, true);
-    if (libc.ioctl(this.#control, IOCTL.SIOCGIFNAME, bytes) < 0) return null;
+    const known = this.#hardware;
+    const nowMs = performance.now();
+    if (known.interfaceIndex === interfaceIndex && nowMs < known.untilMs) return known.address;
+    const { bytes } = this.#request;
+    if (!this.#fillName(interfaceIndex)) return null;
     if (libc.ioctl(this.#control, IOCTL.SIOCGIFHWADDR, bytes) < 0) return null;
-    return bytes.subarray(IFREQ.HARDWARE_ADDRESS, IFREQ.HARDWARE_ADDRESS + 6);
+    known.interfaceIndex = interfaceIndex;
+    known.address.set(bytes.subarray(IFREQ.HARDWARE_ADDRESS, IFREQ.HARDWARE_ADDRESS + 6));
+    known.untilMs = nowMs + MEMORY_MS;
+    return known.address;
+  }
+
+  /** Name of an interface, null when there is no such one. */
+  nameOf(interfaceIndex: number): string | null {
+    if (!this.#fillName(interfaceIndex)) return null;
+    return readString(this.#request.bytes.subarray(IFREQ.NAME, IFREQ.VALUE));
+  }
+
+  /**
+   * Whether this host has an IPv4 address.
+   *
+   * @param address in host byte order
+   */
+  hasIPv4(address: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs >= this.#own.untilMs) {
+      this.#own.addresses = this.#listIPv4();
+      this.#own.untilMs = nowMs + MEMORY_MS;
+    }
+    return this.#own.addresses.has(address);
   }
 
   /**
@@ -76,9 +124,7 @@ export class Devices {
     const route = this.#routeTo(destination);
     if (!route) return null;
     const { bytes, view } = this.#request;
-    bytes.fill(0);
-    view.setUint32(IFREQ.VALUE, route.interfaceIndex, true);
-    if (libc.ioctl(this.#control, IOCTL.SIOCGIFNAME, bytes) < 0) return null;
+    if (!this.#fillName(route.interfaceIndex)) return null;
     if (libc.ioctl(this.#control, IOCTL.SIOCGIFMTU, bytes) < 0) return null;
     return view.getUint32(IFREQ.VALUE, true);
   }
@@ -91,6 +137,16 @@ export class Devices {
    * @returns LOOPBACK_IFINDEX for an address of this host; null when there is no telling
    */
   forSource(source: Uint8Array): number | null {
+    const known = this.#origin;
+    const nowMs = performance.now();
+    if (nowMs < known.untilMs && isEqual(source, known.source)) return known.interfaceIndex;
+    known.source = source.slice();
+    known.interfaceIndex = this.#findOrigin(source);
+    known.untilMs = nowMs + MEMORY_MS;
+    return known.interfaceIndex;
+  }
+
+  #findOrigin(source: Uint8Array): number | null {
     const route = this.#routeTo(source);
     if (route?.type === RTN_LOCAL) return LOOPBACK_IFINDEX;
     const isLinkLocal = source.length === 16 && source[0] === 0xfe;
@@ -120,6 +176,26 @@ export class Devices {
   close(): void {
     libc.close(this.#route);
     libc.close(this.#control);
+  }
+
+  /** Starts a request with the name of an interface. */
+  #fillName(interfaceIndex: number): boolean {
+    const { bytes, view } = this.#request;
+    bytes.fill(0);
+    view.setUint32(IFREQ.VALUE, interfaceIndex, true);
+    return libc.ioctl(this.#control, IOCTL.SIOCGIFNAME, bytes) === 0;
+  }
+
+  #listIPv4(): Set<number> {
+    const header = new Uint8Array(IFADDRMSG_BYTES);
+    header[0] = SOCKET.AF_INET;
+    const found = new Set<number>();
+    for (const { type, payload } of this.#ask(RTM.GETADDR, NLM_F_DUMP, [header])) {
+      if (type !== RTM.NEWADDR) continue;
+      const address = parseAttributes(payload.subarray(IFADDRMSG_BYTES)).get(IFA_LOCAL);
+      if (address) found.add(readNumber(address));
+    }
+    return found;
   }
 
   #routeTo(address: Uint8Array): { type: number; interfaceIndex: number } | null {
@@ -184,4 +260,10 @@ export class Devices {
       if (answers.at(-1)?.type === NLMSG.DONE) return answers;
     }
   }
+}
+
+function isEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
+  return true;
 }

@@ -4,9 +4,12 @@
  * @module
  */
 
+import { readFileSync } from 'node:fs';
 import { DivertError } from '../../errors.ts';
 import type { Layer } from '../../packet/address.ts';
+import { readUint32 } from '../../packet/bytes.ts';
 import { ERRNO } from '../sys/constants.ts';
+import { withNamespace } from '../sys/namespace.ts';
 import { Devices, LOOPBACK_IFINDEX } from './devices.ts';
 import { Frame } from './frame.ts';
 import { Ingress, LONGEST_FRAME_BYTES } from './ingress.ts';
@@ -123,8 +126,26 @@ export class Injector {
   }
 
   #enter(bytes: Uint8Array, interfaceIndex: number, isForwarded: boolean): void {
-    checkMartian(bytes);
+    checkLoopback(bytes);
+    if (this.#isMartian(bytes, interfaceIndex)) {
+      throw new DivertError(
+        'invalid-parameter',
+        'A packet from an address of this host cannot come in on this device: the kernel drops it.',
+        {
+          hint: 'Leave address.interfaceIndex out: it comes in on lo. Or switch on accept_local of the device.',
+        },
+      );
+    }
     this.#needIncoming().send(bytes, interfaceIndex, isForwarded);
+  }
+
+  #isMartian(bytes: Uint8Array, interfaceIndex: number): boolean {
+    if (versionOf(bytes) === 6) return false;
+    const devices = this.#needDevices();
+    if (!devices.hasIPv4(readUint32(bytes, ADDRESSES[4].SOURCE))) return false;
+    return !withNamespace(this.#options.namespace, () =>
+      ['all', devices.nameOf(interfaceIndex) ?? ''].some(acceptsLocal),
+    );
   }
 
   #needIncoming(): Incoming {
@@ -170,16 +191,13 @@ class Incoming {
     const frame = this.#frame;
     frame.fill(bytes, device, interfaceIndex);
     if (isForwarded) frame.addHop();
-    this.#visit.enter();
-    try {
-      if (frame.length > LONGEST_FRAME_BYTES) {
-        this.#tap ??= new Tap(this.#options.programName, this.#mark, this.#devices);
-        this.#tap.send(frame);
-      } else {
-        this.#ingress.send(frame, interfaceIndex);
-      }
-    } finally {
-      this.#visit.leave();
+    if (frame.length > LONGEST_FRAME_BYTES) {
+      this.#tap ??= this.#visit.during(
+        () => new Tap(this.#options.programName, this.#mark, this.#devices),
+      );
+      this.#tap.send(frame);
+    } else {
+      this.#visit.during(() => this.#ingress.send(frame, interfaceIndex));
     }
   }
 
@@ -194,8 +212,18 @@ function versionOf(bytes: Uint8Array): 4 | 6 {
   return (bytes[0] ?? 0) >> 4 === 6 ? 6 : 4;
 }
 
+/** The setting by which the kernel lets packets in on a device that come from its own addresses. */
+function acceptsLocal(device: string): boolean {
+  try {
+    return readFileSync(`/proc/sys/net/ipv4/conf/${device}/accept_local`, 'utf8').trim() === '1';
+  } catch {
+    // Not there or not to be read: then it is what it is by default.
+    return false;
+  }
+}
+
 /** Refuses what the kernel would drop without a word: loopback addresses on a device. */
-function checkMartian(bytes: Uint8Array): void {
+function checkLoopback(bytes: Uint8Array): void {
   const version = versionOf(bytes);
   const { SOURCE, DESTINATION } = ADDRESSES[version];
   for (const at of [SOURCE, DESTINATION]) {

@@ -19,14 +19,15 @@ export class NamespaceVisit {
     this.#target = openSync(path, 'r');
   }
 
-  enter(): void {
-    if (this.#target === null) return;
+  /** @param action synchronous */
+  during<T>(action: () => T): T {
+    if (this.#target === null || this.#own === null) return action();
     check(libc.setns(this.#target, CLONE_NEWNET), 'setns', 'enter a network namespace');
-  }
-
-  leave(): void {
-    if (this.#own === null) return;
-    check(libc.setns(this.#own, CLONE_NEWNET), 'setns', 'return to the own network namespace');
+    try {
+      return action();
+    } finally {
+      check(libc.setns(this.#own, CLONE_NEWNET), 'setns', 'return to the own network namespace');
+    }
   }
 
   close(): void {
