@@ -14,7 +14,6 @@ export const BPF_COMMAND = {
   BPF_PROG_LOAD: 5,
   BPF_PROG_TEST_RUN: 10,
   BPF_OBJ_GET_INFO_BY_FD: 15,
-  BPF_LINK_CREATE: 28,
 } as const;
 
 /** `enum bpf_prog_type`, the ones used here. */

@@ -3,18 +3,12 @@
  *
  * @module
  */
-import {
-  attribute,
-  concat,
-  parseAttributes,
-  readNumber,
-  readString,
-} from '../netlink/attribute.ts';
-import { NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
-import { IFREQ, IOCTL, MSG, NETLINK, SOCKET } from '../sys/constants.ts';
+import { attribute, parseAttributes, readNumber, readString } from '../netlink/attribute.ts';
+import { IFREQ, IOCTL, SOCKET } from '../sys/constants.ts';
 import { check, libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { withNamespace } from '../sys/namespace.ts';
+import { RouteSocket } from './route-socket.ts';
 
 /** linux/rtnetlink.h */
 const RTM = {
@@ -25,8 +19,6 @@ const RTM = {
   NEWROUTE: 24,
   GETROUTE: 26,
 } as const;
-const NLM_F_REQUEST = 1;
-const NLM_F_DUMP = 0x300;
 /** struct rtmsg: family, dst_len, ..., type */
 const RTMSG = { DST_LEN: 1, TYPE: 7, BYTES: 12 } as const;
 const RTA = { DST: 1, OIF: 4 } as const;
@@ -38,8 +30,6 @@ const IFA_LOCAL = 2;
 const RTN_LOCAL = 2;
 const IFF_UP = 1;
 const IFLA_IFNAME = 3;
-const RECEIVE_BYTES = 65536;
-const SOCKADDR_NL_BYTES = 12;
 /** How long what was learned is taken for true. */
 const MEMORY_MS = 500;
 
@@ -51,29 +41,20 @@ export const DEVICE_PREFIX = 'ndivert';
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class Devices {
-  readonly #route: number;
+  readonly route: RouteSocket;
   readonly #control: number;
   readonly #request: Memory = allocate(IFREQ.BYTES);
-  readonly #reply: Memory = allocate(RECEIVE_BYTES);
   // Measured: asking the kernel for each packet costs more than putting it in.
   readonly #hardware = { interfaceIndex: 0, address: new Uint8Array(6), untilMs: 0 };
   readonly #origin = { source: NO_BYTES, interfaceIndex: null as number | null, untilMs: 0 };
   readonly #own = { addresses: new Set<number>(), untilMs: 0 };
 
   constructor(namespace: string | undefined) {
-    const { AF_NETLINK, AF_INET, SOCK_RAW, SOCK_DGRAM, SOCK_CLOEXEC } = SOCKET;
-    const what = 'open a socket';
-    [this.#route, this.#control] = withNamespace(namespace, () => [
-      check(
-        libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK.NETLINK_ROUTE),
-        'socket',
-        what,
-      ),
-      check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', what),
+    const { AF_INET, SOCK_DGRAM, SOCK_CLOEXEC } = SOCKET;
+    [this.route, this.#control] = withNamespace(namespace, () => [
+      new RouteSocket(),
+      check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', 'open a socket'),
     ]);
-    const kernel = allocate(SOCKADDR_NL_BYTES);
-    kernel.view.setUint16(0, AF_NETLINK, true);
-    libc.connect(this.#route, kernel.bytes, SOCKADDR_NL_BYTES);
   }
 
   /**
@@ -174,7 +155,7 @@ export class Devices {
   }
 
   close(): void {
-    libc.close(this.#route);
+    this.route.close();
     libc.close(this.#control);
   }
 
@@ -190,7 +171,7 @@ export class Devices {
     const header = new Uint8Array(IFADDRMSG_BYTES);
     header[0] = SOCKET.AF_INET;
     const found = new Set<number>();
-    for (const { type, payload } of this.#ask(RTM.GETADDR, NLM_F_DUMP, [header])) {
+    for (const { type, payload } of this.route.dump(RTM.GETADDR, [header])) {
       if (type !== RTM.NEWADDR) continue;
       const address = parseAttributes(payload.subarray(IFADDRMSG_BYTES)).get(IFA_LOCAL);
       if (address) found.add(readNumber(address));
@@ -202,7 +183,7 @@ export class Devices {
     const header = new Uint8Array(RTMSG.BYTES);
     header[0] = address.length === 4 ? SOCKET.AF_INET : SOCKET.AF_INET6;
     header[RTMSG.DST_LEN] = address.length * 8;
-    for (const { type, payload } of this.#ask(RTM.GETROUTE, 0, [
+    for (const { type, payload } of this.route.ask(RTM.GETROUTE, [
       header,
       attribute(RTA.DST, address),
     ])) {
@@ -217,7 +198,7 @@ export class Devices {
   /** Devices that are up, without lo and our own. */
   #listUp(): number[] {
     const found: number[] = [];
-    for (const { type, payload } of this.#ask(RTM.GETLINK, NLM_F_DUMP, [
+    for (const { type, payload } of this.route.dump(RTM.GETLINK, [
       new Uint8Array(IFINFOMSG.BYTES),
     ])) {
       if (type !== RTM.NEWLINK) continue;
@@ -229,36 +210,6 @@ export class Devices {
       if (isUp && !isOurs && index !== LOOPBACK_IFINDEX) found.push(index);
     }
     return found;
-  }
-
-  /** Sends a request; the kernel has answered when send(2) returns, but for the rest of a dump. */
-  #ask(
-    type: number,
-    flags: number,
-    parts: readonly Uint8Array[],
-  ): { type: number; payload: Uint8Array }[] {
-    const message = concat([new Uint8Array(NLMSG_HEADER_BYTES), ...parts]);
-    const view = new DataView(message.buffer);
-    view.setUint32(0, message.length, true);
-    view.setUint16(4, type, true);
-    view.setUint16(6, flags | NLM_F_REQUEST, true);
-    check(libc.send(this.#route, message, message.length, 0), 'send', 'ask for routes and devices');
-    const answers: { type: number; payload: Uint8Array }[] = [];
-    for (;;) {
-      const { bytes } = this.#reply;
-      const length = libc.recv(this.#route, bytes, bytes.length, MSG.MSG_DONTWAIT);
-      if (length <= 0) return answers;
-      const datagram = bytes.slice(0, length);
-      const words = new DataView(datagram.buffer);
-      for (let at = 0; at + NLMSG_HEADER_BYTES <= length; ) {
-        const size = words.getUint32(at, true);
-        if (size < NLMSG_HEADER_BYTES || at + size > length) break;
-        const payload = datagram.subarray(at + NLMSG_HEADER_BYTES, at + size);
-        answers.push({ type: words.getUint16(at + 4, true), payload });
-        at += (size + 3) & ~3;
-      }
-      if (answers.at(-1)?.type === NLMSG.DONE) return answers;
-    }
   }
 }
 

@@ -10,14 +10,14 @@ import { close as closeFile, openSync, writeFileSync, writeSync } from 'node:fs'
 import { Assembler } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R10 } from '../../bpf/instruction.ts';
 import { SystemError, UnsupportedError } from '../../errors.ts';
-import { bpfError, callBpf } from '../bpf/call.ts';
-import { BPF_COMMAND, BPF_PROG_TYPE } from '../bpf/constants.ts';
+import { BPF_PROG_TYPE } from '../bpf/constants.ts';
 import { loadProgram } from '../bpf/program.ts';
 import { IFREQ, IOCTL } from '../sys/constants.ts';
 import { errnoText, lastErrno, libc } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { DEVICE_PREFIX, type Devices } from './devices.ts';
 import type { Frame } from './frame.ts';
+import { attachIngress } from './ingress-program.ts';
 
 const TUN_PATH = '/dev/net/tun';
 const IFF_TAP = 0x0002;
@@ -25,9 +25,6 @@ const IFF_NO_PI = 0x1000;
 /** The largest that the driver takes: 65535 less the Ethernet header. */
 const MTU_BYTES = 65_521;
 
-const BPF_TCX_INGRESS = 46;
-/** Offsets in the `BPF_LINK_CREATE` part of `union bpf_attr`. */
-const LINK = { PROG_FD: 0, TARGET_IFINDEX: 4, ATTACH_TYPE: 8, FLAGS: 12, BYTES: 64 } as const;
 const SKB_MARK = 8;
 const BPF_F_INGRESS = 1;
 const TC_ACT_SHOT = 2;
@@ -37,19 +34,18 @@ const STACK_INTERFACE = -4;
 
 export class Tap {
   readonly #fd: number;
-  readonly #link: number = -1;
 
   /**
    * Makes the device in the namespace the thread is in.
    *
-   * @throws {@link UnsupportedError} without /dev/net/tun, or before Linux 6.6
+   * @throws {@link UnsupportedError} without /dev/net/tun or the parts of the kernel it takes
    */
   constructor(programName: string, mark: number, devices: Devices) {
     this.#fd = openTun();
     try {
       const name = makeDevice(this.#fd);
       keepQuiet(name);
-      this.#link = attach(programName, mark, devices.bringUp(name, MTU_BYTES));
+      attach(programName, mark, devices, devices.bringUp(name, MTU_BYTES));
     } catch (error) {
       void this.close();
       throw error;
@@ -62,7 +58,6 @@ export class Tap {
 
   /** Resolves when the device is gone, which takes the kernel some milliseconds. */
   close(): Promise<void> {
-    if (this.#link >= 0) libc.close(this.#link);
     return new Promise((resolve) => closeFile(this.#fd, () => resolve()));
   }
 }
@@ -100,21 +95,22 @@ function keepQuiet(name: string): void {
   }
 }
 
-/** @returns descriptor of the link */
-function attach(name: string, mark: number, interfaceIndex: number): number {
+function attach(name: string, mark: number, devices: Devices, interfaceIndex: number): void {
   const program = loadProgram(redirectProgram(mark), { name, type: BPF_PROG_TYPE.SCHED_CLS });
-  const { bytes, view } = allocate(LINK.BYTES);
-  view.setUint32(LINK.PROG_FD, program.fd, true);
-  view.setUint32(LINK.TARGET_IFINDEX, interfaceIndex, true);
-  view.setUint32(LINK.ATTACH_TYPE, BPF_TCX_INGRESS, true);
-  const { result, errno } = callBpf(BPF_COMMAND.BPF_LINK_CREATE, bytes);
-  program.close();
-  if (errno === 0) return result;
-  throw new UnsupportedError('tcx', 'This kernel cannot run a program on what a device receives.', {
-    since: '6.6',
-    cause: bpfError('BPF_LINK_CREATE', errno, 'attach a program to a TAP device'),
-    hint: 'Before Linux 6.6, incoming packets of up to 3,698 bytes can be put in.',
-  });
+  try {
+    attachIngress(devices.route, interfaceIndex, program.fd, name);
+  } catch (cause) {
+    throw new UnsupportedError(
+      'NET_SCH_INGRESS and NET_CLS_BPF',
+      'This kernel cannot run a program on what a device receives.',
+      {
+        cause,
+        hint: 'Incoming packets of more than 3,698 bytes need it: try `modprobe -a sch_ingress cls_bpf`.',
+      },
+    );
+  } finally {
+    program.close();
+  }
 }
 
 function redirectProgram(mark: number) {
