@@ -8,7 +8,12 @@ import { type BpfOptions, type BpfProgram, compileBpf } from '../filter/emit-bpf
 import type { Filter } from '../filter/index.ts';
 import { emitMarkTest } from './inject/mark.ts';
 import { NF_INET } from './nftables/constants.ts';
-import { type Expression, matchOutputInterface, matchOutputRange } from './nftables/expression.ts';
+import {
+  type Expression,
+  matchLocalDestination,
+  matchOutputInterface,
+  matchOutputRange,
+} from './nftables/expression.ts';
 import {
   type InterfaceRange,
   interfaceRanges,
@@ -41,13 +46,16 @@ export interface HookOptions {
   readonly adapt?: Adapt;
   /** At LOCAL_OUT a program for each range of devices that the filter treats alike. */
   readonly splitOutput?: boolean;
+  /** Inbound packets are taken as they come, before the kernel puts fragments together. */
+  readonly fragments?: boolean;
 }
 
 /**
  * Compiles a filter for each hook of its layer. Programs that match nothing are left out.
  *
  * Outbound is LOCAL_OUT: a changed destination is routed again from there, and conntrack and NAT
- * see what leaves the handle. Inbound is LOCAL_IN: packets for this host only. Loopback is seen
+ * see what leaves the handle. Inbound is LOCAL_IN: packets for this host only; with `fragments` it is
+ * PRE_ROUTING, where a rule's condition leaves out what is only passing through. Loopback is seen
  * once, outbound. What a handle of the same or a higher priority injected matches nowhere.
  *
  * @param priority of the handle
@@ -57,7 +65,7 @@ export function compileForHooks(
   priority: number,
   hookOptions: HookOptions = {},
 ): HookProgram[] {
-  const { adapt = unchanged } = hookOptions;
+  const { adapt = unchanged, fragments = false } = hookOptions;
   const compile: CompileFor = (hook, options, conditions = [], output = undefined) =>
     compileByImpostor((impostor) => {
       const emitPrologue = (assembler: Assembler): void =>
@@ -65,7 +73,6 @@ export function compileForHooks(
       const adapted = adapt({ ...options, impostor, emitPrologue }, output);
       return { hook, conditions, program: compileBpf(filter.tests, adapted) };
     });
-  const inbound: BpfOptions = { layer: 'network', direction: 'inbound', loopback: false };
   const programs =
     filter.layer === 'forward'
       ? compile(NF_INET.FORWARD, { layer: 'forward' })
@@ -73,9 +80,17 @@ export function compileForHooks(
           ...(hookOptions.splitOutput
             ? interfaceRanges(filter.tests).flatMap((range) => compileOutput(compile, range))
             : compileOutbound(compile)),
-          ...compile(NF_INET.LOCAL_IN, inbound),
+          ...(fragments
+            ? compile(NF_INET.PRE_ROUTING, INBOUND, matchLocalDestination())
+            : compile(NF_INET.LOCAL_IN, INBOUND)),
         ];
   return programs.filter(({ program }) => program.constant !== false);
+}
+
+/** Whether a filter can match what came in over IPv6. */
+export function takesInboundIPv6(filter: Filter): boolean {
+  if (filter.layer === 'forward') return false;
+  return compileBpf(filter.tests, { ...INBOUND, family: 6 }).constant !== false;
 }
 
 /** Compiles the filter for a hook: one program, or several of which one at most matches. */
@@ -87,6 +102,7 @@ type CompileFor = (
 ) => HookProgram[];
 
 const OUTBOUND: BpfOptions = { layer: 'network', direction: 'outbound' };
+const INBOUND: BpfOptions = { layer: 'network', direction: 'inbound', loopback: false };
 
 /** LOCAL_OUT knows the device only by the route: a rule's condition, not the program, tells lo apart. */
 function compileOutbound(compile: CompileFor): HookProgram[] {

@@ -13,7 +13,8 @@ import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { IPPROTO } from '../packet/layout.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
-import { compileForHooks, hookPriority } from './hooks.ts';
+import { prepareFragments } from './fragments.ts';
+import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
 import { lastChains } from './inject/last-chains.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
@@ -58,8 +59,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#options = options;
     this.#ruleset = Ruleset.acquire(options.namespace);
     try {
-      const { namespace, onOverload } = options;
-      this.#queue = new Queue({ namespace, failOpen: onOverload === 'pass' });
+      const { namespace, onOverload, largePackets } = options;
+      this.#queue = new Queue({ namespace, failOpen: onOverload === 'pass', largePackets });
     } catch (error) {
       void this.#ruleset.release();
       throw error;
@@ -169,8 +170,11 @@ export class LinuxNetworkChannel implements NetworkChannel {
 
   /** Matched packets that the kernel did not queue, or did not get into the socket, and let go on. */
   #bypassed(matched: number): number {
-    const unqueued = this.#queue.isCounted ? matched - this.#queue.lastId() : 0;
-    return Math.max(0, unqueued) + this.#receiver.skipped;
+    const { packets, skipped } = this.#receiver;
+    if (!this.#queue.isCounted) return skipped;
+    const queued = this.#queue.lastId();
+    const unread = this.#queue.waiting() - (packets - this.#verdicts.sent);
+    return Math.max(0, matched - queued) + Math.max(0, queued - packets - Math.max(0, unread));
   }
 
   async close(): Promise<void> {
@@ -195,8 +199,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
 
   /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
   #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
-    const hooks =
-      this.#options.access === 'send' ? [] : compileForHooks(filter, this.#options.priority);
+    const hooks = this.#compile(filter);
     const exact = hooks.every(({ program }) => program.exact);
     const inKernel = this.#options.mode === 'drop' && exact;
     const action: RuleAction = inKernel
@@ -217,6 +220,20 @@ export class LinuxNetworkChannel implements NetworkChannel {
     } finally {
       for (const program of programs) program.close();
     }
+  }
+
+  #compile(filter: Filter): HookProgram[] {
+    const { access, priority, fragments, largePackets } = this.#options;
+    if (access === 'send') return [];
+    prepareFragments(this.#ruleset, filter, this.#options);
+    if (!largePackets) return compileForHooks(filter, priority, { fragments });
+    // The reader gets the very bytes that the program saw.
+    const adapt: HookOptions['adapt'] = (hookOptions) => ({
+      ...hookOptions,
+      superPackets: 'whole',
+      checksums: 'final',
+    });
+    return compileForHooks(filter, priority, { fragments, adapt });
   }
 
   /** Every matched packet is queued: without the kernel's own count, the rules' is the same. */

@@ -13,6 +13,7 @@ import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
+import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
 import { lastChains } from './inject/last-chains.ts';
@@ -168,8 +169,10 @@ export class SniffChannel implements NetworkChannel {
           emitMatch: (assembler) => emitRecord(assembler, record),
         };
       };
-      return compileForHooks(filter, this.#options.priority, { adapt, splitOutput: true });
+      const { priority, fragments } = this.#options;
+      return compileForHooks(filter, priority, { adapt, splitOutput: true, fragments });
     };
+    prepareFragments(this.#ruleset, filter, this.#options);
     const hooks = compile(this.#options.snapLength);
     if (hooks.every(({ program }) => program.exact)) return { hooks, exact: true };
     // The exact check looks at whole packets: they are cut after it.

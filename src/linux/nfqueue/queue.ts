@@ -36,6 +36,8 @@ export interface QueueOptions {
   namespace: string | undefined;
   /** A full queue lets packets pass instead of dropping them. */
   failOpen: boolean;
+  /** Super-packets come whole, not as the segments they are sent in. */
+  largePackets: boolean;
 }
 
 export class Queue {
@@ -43,7 +45,7 @@ export class Queue {
   readonly number: number;
   readonly #list: QueueList;
   #drops = { queueDropped: 0, userDropped: 0 };
-  #lastId = 0;
+  #last: QueueInstance | undefined;
   #closed = false;
 
   /**
@@ -79,31 +81,35 @@ export class Queue {
 
   /** Number of packets ever queued: the id of the last one. */
   lastId(): number {
-    if (!this.#closed) this.#lastId = this.#own()?.sequence ?? this.#lastId;
-    return this.#lastId;
+    return this.#read()?.sequence ?? 0;
   }
 
-  /** Packets the kernel dropped because this queue or its socket was full. */
+  /** Packets without a verdict, read or not. */
+  waiting(): number {
+    return this.#closed ? 0 : (this.#read()?.waiting ?? 0);
+  }
+
+  /** Packets the kernel dropped because this queue or its socket was full, or unread at the end. */
   kernelDrops(): { queueDropped: number; userDropped: number } {
-    if (this.#closed) return this.#drops;
-    const own = this.#own();
-    if (own) this.#drops = { queueDropped: own.queueDropped, userDropped: own.userDropped };
-    return this.#drops;
+    const { queueDropped = 0, userDropped = 0, waiting = 0 } = this.#read() ?? {};
+    return { queueDropped: this.#closed ? queueDropped + waiting : queueDropped, userDropped };
   }
 
   /** The kernel drops what still waits: it was never read. Idempotent. */
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    this.kernelDrops();
-    this.lastId();
-    this.#drops.queueDropped += this.#own()?.waiting ?? 0;
+    this.#read();
     this.#closed = true;
     this.#list.close();
     return this.socket.close();
   }
 
-  #own(): QueueInstance | undefined {
-    return this.#list.read().find((instance) => instance.number === this.number);
+  /** What the kernel counts, at the last moment once closed. */
+  #read(): QueueInstance | undefined {
+    if (this.#closed) return this.#last;
+    const instances = this.#list.read();
+    this.#last = instances.find(({ number }) => number === this.number) ?? this.#last;
+    return this.#last;
   }
 
   #bindFreeNumber(namespace: string | undefined): number {
@@ -129,13 +135,15 @@ export class Queue {
   }
 
   #configure(options: QueueOptions): void {
+    const { failOpen, largePackets } = options;
+    const flags = (failOpen ? NFQA_CFG_F.FAIL_OPEN : 0) | (largePackets ? NFQA_CFG_F.GSO : 0);
     const params = new Uint8Array(5);
     new DataView(params.buffer).setUint32(0, MAX_COPY_BYTES, false);
     params[4] = NFQNL_COPY_PACKET;
     this.#request(this.number, 'configure an NFQUEUE', [
       attribute(NFQA_CFG.PARAMS, params),
       uint32be(NFQA_CFG.QUEUE_MAXLEN, KERNEL_QUEUE_LENGTH),
-      uint32be(NFQA_CFG.FLAGS, options.failOpen ? NFQA_CFG_F.FAIL_OPEN : 0),
+      uint32be(NFQA_CFG.FLAGS, flags),
       uint32be(NFQA_CFG.MASK, NFQA_CFG_F.FAIL_OPEN | NFQA_CFG_F.GSO),
     ]);
   }

@@ -6,8 +6,10 @@
  */
 import { attribute, nested, string, uint16be, uint32be } from '../netlink/attribute.ts';
 import {
+  NFPROTO,
   NFT_BYTEORDER_HTON,
   NFT_CMP,
+  NFT_FIB_RESULT_ADDRTYPE,
   NFT_META_MARK,
   NFT_META_OIF,
   NFT_OBJECT_COUNTER,
@@ -18,6 +20,8 @@ import {
   NFTA_CMP,
   NFTA_DATA,
   NFTA_EXPR,
+  NFTA_FIB,
+  NFTA_FIB_F_DADDR,
   NFTA_IMMEDIATE,
   NFTA_LIST_ELEM,
   NFTA_MATCH,
@@ -26,7 +30,9 @@ import {
   NFTA_OBJREF,
   NFTA_QUEUE,
   NFTA_TARGET,
+  NFTA_TPROXY,
   NFTA_VERDICT_CODE,
+  RTN,
   XT_BPF_INFO_V1,
   XT_NFQ_INFO_V3,
 } from './constants.ts';
@@ -57,27 +63,65 @@ export function matchOutputInterface(interfaceIndex: number, equal: boolean): Ex
 /** `meta oif FIRST-LAST`, both ends included. */
 export function matchOutputRange(first: number, last: number): Expression[] {
   if (first === last) return matchOutputInterface(first, true);
+  return [loadOutputInterface(), ...isInRange(first, last)];
+}
+
+/**
+ * `fib daddr type >= local, <= multicast`: what this host takes in, before it is routed. Needs
+ * CONFIG_NFT_FIB_INET.
+ */
+export function matchLocalDestination(): Expression[] {
+  const load = expression(
+    'fib',
+    uint32be(NFTA_FIB.DREG, NFT_REG.REG_1),
+    uint32be(NFTA_FIB.RESULT, NFT_FIB_RESULT_ADDRTYPE),
+    uint32be(NFTA_FIB.FLAGS, NFTA_FIB_F_DADDR),
+  );
+  return [load, ...isInRange(RTN.LOCAL, RTN.MULTICAST)];
+}
+
+/**
+ * `tproxy ip6 to :0`, which has the kernel reassemble IPv6 fragments for as long as the rule is
+ * there, whether it is ever run or not. Needs CONFIG_NFT_TPROXY.
+ */
+export function reassembleIPv6(): Expression[] {
   return [
-    loadOutputInterface(),
+    expression(
+      'immediate',
+      uint32be(NFTA_IMMEDIATE.DREG, NFT_REG.REG_1),
+      nested(NFTA_IMMEDIATE.DATA, attribute(NFTA_DATA.VALUE, new Uint8Array(PORT_BYTES))),
+    ),
+    expression(
+      'tproxy',
+      uint32be(NFTA_TPROXY.FAMILY, NFPROTO.IPV6),
+      uint32be(NFTA_TPROXY.REG_PORT, NFT_REG.REG_1),
+    ),
+  ];
+}
+
+const NUMBER_BYTES = 4;
+const PORT_BYTES = 2;
+
+/** The number in register 1, in host byte order there. */
+function isInRange(first: number, last: number): Expression[] {
+  return [
     // Order is compared byte by byte.
     expression(
       'byteorder',
       uint32be(NFTA_BYTEORDER.SREG, NFT_REG.REG_1),
       uint32be(NFTA_BYTEORDER.DREG, NFT_REG.REG_1),
       uint32be(NFTA_BYTEORDER.OP, NFT_BYTEORDER_HTON),
-      uint32be(NFTA_BYTEORDER.LEN, INDEX_BYTES),
-      uint32be(NFTA_BYTEORDER.SIZE, INDEX_BYTES),
+      uint32be(NFTA_BYTEORDER.LEN, NUMBER_BYTES),
+      uint32be(NFTA_BYTEORDER.SIZE, NUMBER_BYTES),
     ),
     compare(NFT_CMP.GTE, bigEndian(first)),
     compare(NFT_CMP.LTE, bigEndian(last)),
   ];
 }
 
-const INDEX_BYTES = 4;
-
-function bigEndian(index: number): Uint8Array {
-  const value = new Uint8Array(INDEX_BYTES);
-  new DataView(value.buffer).setUint32(0, index);
+function bigEndian(number: number): Uint8Array {
+  const value = new Uint8Array(NUMBER_BYTES);
+  new DataView(value.buffer).setUint32(0, number);
   return value;
 }
 

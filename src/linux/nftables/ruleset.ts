@@ -30,6 +30,7 @@ import {
   matchProgram,
   queueNative,
   queueTarget,
+  reassembleIPv6,
   verdict,
 } from './expression.ts';
 import { QueueList } from './queues.ts';
@@ -63,6 +64,8 @@ type QueueExpression = (queueNumber: number) => Expression;
 
 /** A chain that no hook calls, for trying out what the kernel can do. */
 const TRIAL_CHAIN = 'trial';
+/** A chain that no hook calls, whose rule has an effect by being there. */
+const REASSEMBLY_CHAIN = 'reassembly';
 
 interface Chain {
   name: string;
@@ -91,6 +94,7 @@ export class Ruleset {
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
   #hasLastChains = false;
+  #isReassembling = false;
   #users = 0;
   #names = 0;
 
@@ -155,6 +159,41 @@ export class Ruleset {
     }
     transaction.commit(this.#socket, 'install the last chains');
     this.#hasLastChains = true;
+  }
+
+  /** Whether this kernel takes a rule: tried where no hook calls it. */
+  accepts(expressions: readonly Expression[]): boolean {
+    try {
+      new Transaction(this.#table)
+        .addChain(TRIAL_CHAIN)
+        .addRule(TRIAL_CHAIN, expressions)
+        .commit(this.#socket, 'try a rule');
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+    new Transaction(this.#table)
+      .flushChain(TRIAL_CHAIN)
+      .deleteChain(TRIAL_CHAIN)
+      .commit(this.#socket, 'take the trial back');
+    return true;
+  }
+
+  /**
+   * Has the kernel reassemble IPv6 fragments from here on, for as long as the table exists: stopping
+   * unregisters hooks. A kernel that cannot, goes on without.
+   */
+  reassembleIPv6(): void {
+    if (this.#isReassembling) return;
+    this.#isReassembling = true;
+    try {
+      new Transaction(this.#table)
+        .addChain(REASSEMBLY_CHAIN)
+        .addRule(REASSEMBLY_CHAIN, reassembleIPv6())
+        .commit(this.#socket, 'reassemble IPv6 fragments');
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   /** @internal swaps a group's rules in one change: every packet meets the old or the new ones */
