@@ -97,7 +97,8 @@ function mirror(archive) {
 }
 
 function listPackages(options) {
-  const pattern = '^linux-(image|binary|modules|base)-[0-9.-]+([+]deb[0-9]+)?-amd64(-unsigned)?$';
+  const pattern =
+    '^linux-(image|base|binary|binary-unsigned|modules)-[0-9.-]+([+]deb[0-9]+)?-amd64$';
   const { stdout } = apt('apt-cache', [...options, 'search', '--names-only', pattern]);
   return new Set(stdout.split('\n').map((line) => line.split(' ')[0]));
 }
@@ -105,16 +106,17 @@ function listPackages(options) {
 /** Packages of the newest release of a series that is there completely. */
 function findPackages(series, names) {
   const releases = [...names].flatMap((name) => {
-    const release = /^linux-(?:image|binary)-([0-9].*-amd64)(?:-unsigned)?$/.exec(name)?.[1];
+    const release = /^linux-(?:image|modules)-([0-9].*-amd64)$/.exec(name)?.[1];
     return release?.startsWith(`${series}.`) ? [release] : [];
   });
   const newestFirst = new Intl.Collator('en', { numeric: true });
   for (const release of releases.sort((a, b) => newestFirst.compare(b, a))) {
-    const either = (kind) =>
-      [`linux-${kind}-${release}`, `linux-${kind}-${release}-unsigned`].find((name) =>
-        names.has(name),
-      );
-    const parts = isSplit(series) ? [either('binary'), either('modules')] : [either('image')];
+    const available = (...kinds) =>
+      kinds.map((kind) => `linux-${kind}-${release}`).find((name) => names.has(name));
+    const binary = available('binary', 'binary-unsigned');
+    const parts = isSplit(series)
+      ? [binary, available('modules'), available('base')]
+      : [available('image')];
     if (parts.every(Boolean)) return parts;
   }
   const suite = SUITES[series] ?? NEWER_SUITE;

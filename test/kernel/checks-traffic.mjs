@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { open } from '../../dist/index.js';
-import { check } from './check.mjs';
+import { check, until } from './check.mjs';
 import { contentSent, lengthsSent, receiveDatagrams, sendDatagrams, transfer } from './traffic.mjs';
 
 const PORT = 5000;
@@ -135,6 +135,48 @@ async function dropInKernel(network) {
   await handle.close();
 }
 
+/** Every packet goes on as it is and is put in once more as a new one. */
+async function sendTwice(network, end, filter, family) {
+  const { client, server } = network;
+  const count = 50;
+  const received = await receiveDatagrams(server, server[family], PORT, 2 * count);
+  const handle = await open(filter, { ...PATIENT, namespace: end.path });
+  const work = (async () => {
+    for await (const packet of handle) {
+      const copy = Uint8Array.from(packet.bytes);
+      handle.send(packet);
+      handle.send(copy, packet.address);
+    }
+  })();
+  await sendDatagrams(client, server[family], PORT, count);
+  const arrived = await received();
+  await handle.close();
+  await work;
+  const expected = lengthsSent(count).map(contentSent);
+  deepEqual(sorted(arrived), sorted([...expected, ...expected]), 'what arrived');
+  equal(handle.stats().injected, count, 'packets put in');
+}
+
+async function sniff(network, family) {
+  const { client, server } = network;
+  const received = await receiveDatagrams(server, server[family], PORT, COUNT);
+  const options = { ...PATIENT, mode: 'sniff', namespace: server.path };
+  const handle = await open(`inbound and udp.DstPort == ${PORT}`, options);
+  const seen = [];
+  const work = (async () => {
+    for await (const packet of handle) seen.push(Buffer.from(packet.payload));
+  })();
+  await sendDatagrams(client, server[family], PORT, COUNT);
+  const arrived = await received();
+  await until(`${COUNT} packets sniffed`, () => seen.length >= COUNT);
+  await handle.close();
+  await work;
+  const expected = sorted(lengthsSent(COUNT).map(contentSent));
+  deepEqual(sorted(arrived), expected, 'what arrived');
+  deepEqual(sorted(seen), expected, 'what was sniffed');
+  equal(handle.stats().lost.total, 0, 'packets lost');
+}
+
 async function swapFilter(network) {
   const { client, server } = network;
   const options = { ...PATIENT, namespace: server.path };
@@ -183,6 +225,15 @@ export async function checkTraffic(network) {
   );
   await check('IPv4 loopback, seen once, outbound', () => seeLoopback(network, '127.0.0.1'));
   await check('IPv6 loopback, seen once, outbound', () => seeLoopback(network, '::1'));
+  for (const family of ['ipv4', 'ipv6']) {
+    await check(`${family} sniffing copies, byte for byte`, () => sniff(network, family));
+    await check(`${family} new packets put in, outbound`, () =>
+      sendTwice(network, client, `outbound and ${udp}`, family),
+    );
+    await check(`${family} new packets put in, inbound`, () =>
+      sendTwice(network, server, `inbound and ${udp}`, family),
+    );
+  }
   await check("mode 'drop' drops in the kernel", () => dropInKernel(network));
   await check('setFilter swaps the filter', () => swapFilter(network));
 }
