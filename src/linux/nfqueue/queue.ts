@@ -44,7 +44,6 @@ export class Queue {
   readonly socket: NetlinkSocket;
   readonly number: number;
   readonly #list: QueueList;
-  #drops = { queueDropped: 0, userDropped: 0 };
   #last: QueueInstance | undefined;
   #closed = false;
 

@@ -35,6 +35,9 @@ export class VerdictWriter {
   /** Family 0, version 0 and the queue number, as a little-endian word. */
   readonly #generic: number;
   #length = 0;
+  #collected = 0;
+  /** Verdicts that the kernel has. */
+  sent = 0;
 
   constructor(fd: number, queueNumber: number) {
     this.#fd = fd;
@@ -77,6 +80,8 @@ export class VerdictWriter {
     }
     check(sent, 'send', 'send verdicts to NFQUEUE');
     this.#length = 0;
+    this.sent += this.#collected;
+    this.#collected = 0;
   }
 
   /** Starts a message and returns its offset. */
@@ -95,6 +100,7 @@ export class VerdictWriter {
     words[word + 6] = verdict;
     words[word + VERDICT_WORDS - 1] = id;
     this.#length = start + align4(lengthBytes);
+    this.#collected++;
     return start;
   }
 }
