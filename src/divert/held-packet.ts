@@ -22,6 +22,8 @@ export class HeldPacket extends Packet {
   #slot: Slot;
   #serial = 0;
   #originalLength = 0;
+  /** Of a packet that the kernel handed over in part: what came, to see whether it is changed. */
+  #received: Uint8Array | null = null;
   /** Which checksums are right was not looked at yet. */
   #isUnverified = false;
 
@@ -39,6 +41,8 @@ export class HeldPacket extends Packet {
     this.#serial = slot.serial;
     const { memory, offset, length, flags, interfaceIndex, timestampNs } = slot;
     this.#originalLength = slot.originalLength;
+    const isPart = length < slot.originalLength && (flags & ADDRESS_FLAGS.SNIFFED) === 0;
+    this.#received = isPart ? memory.slice(offset, offset + length) : null;
     this.#isUnverified = (flags & ADDRESS_FLAGS.SNIFFED) !== 0;
     const { layer } = this.ledger;
     // A checksum that is to be found wrong is computed on send, as one whose flag was cleared.
@@ -82,6 +86,7 @@ export class HeldPacket extends Packet {
     if (this.#isPooled) owner.assume(this);
     else this.own();
     owner.#slot = detached;
+    owner.#received = this.#received;
     detached.memory = owner.memory;
     detached.offset = owner.offset;
     return owner;
@@ -93,9 +98,14 @@ export class HeldPacket extends Packet {
    * @returns false when it had no hop left and was dropped
    */
   sendBack(slot: Slot): boolean {
+    if (this.#received !== null) {
+      // It may have been looked at, and that is all.
+      if (Buffer.compare(this.bytes, this.#received) === 0) this.ledger.send(slot);
+      else this.ledger.sendChanged(slot, this.bytes);
+      return true;
+    }
     const isChanged = this.finish();
-    const losesHop =
-      (this.flags & ADDRESS_FLAGS.IMPOSTOR) !== 0 && slot.length === slot.originalLength;
+    const losesHop = (this.flags & ADDRESS_FLAGS.IMPOSTOR) !== 0;
     if (losesHop && !decrementTtl(this.bytes)) {
       this.ledger.dropUnreachable(slot);
       return false;

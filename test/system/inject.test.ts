@@ -251,6 +251,53 @@ describe.each(FAMILIES)('%s', (family) => {
   );
 });
 
+describe('what the kernel refuses is an error with a reason', () => {
+  const to = '10.99.0.66';
+  const run = (command: string) => net.a.exec('sh', ['-c', command]);
+  const packet = () => datagram('ipv4', { from: net.a.ipv4, to, port: PORT, payload: 1 });
+
+  test.each([
+    ['route blackhole', 'EINVAL', 'invalid-parameter', 'blackhole'],
+    ['route prohibit', 'EACCES', 'access-denied', 'prohibit'],
+    ['route unreachable', 'EHOSTUNREACH', 'system', 'no route'],
+  ])('%s', async (route, errno, code, text) => {
+    const kind = route.split(' ')[1];
+    await run(`ip route add ${kind} ${to}`);
+    await using handle = await openInjector();
+    expect(() => handle.send(packet(), { outbound: true })).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(errno) }),
+    );
+    expect(() => handle.send(packet(), { outbound: true })).toThrow(text);
+    await run(`ip route del ${kind} ${to}`);
+  });
+
+  test('a firewall rule, and a handle in mode drop', async () => {
+    await using handle = await openInjector({ priority: 1 });
+    const denied = expect.objectContaining({ code: 'access-denied', errno: 1 });
+    await run(
+      `nft 'add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o ip daddr ${to} drop'`,
+    );
+    expect(() => handle.send(packet(), { outbound: true })).toThrow(denied);
+    await run('nft delete table ip t');
+    await using drop = await open('outbound and udp', { namespace: net.a.path, mode: 'drop' });
+    expect(() => handle.send(packet(), { outbound: true })).toThrow(denied);
+    expect(drop.stats().dropped).toBe(1);
+    expect(handle.stats().injected).toBe(0);
+  });
+
+  test('a device that is down', async () => {
+    await run('ip link add down0 type veth peer name down1');
+    const { stdout } = await run('ip -o link');
+    const index = Number(/(\d+): down0/.exec(stdout)?.[1]);
+    await using handle = await openInjector();
+    const bytes = datagram('ipv4', { from: to, to: net.a.ipv4, port: PORT, payload: 1 });
+    expect(() => handle.send(bytes, { interfaceIndex: index })).toThrow(
+      expect.objectContaining({ code: 'system', hint: expect.stringContaining('ip link set') }),
+    );
+    await run('ip link del down0');
+  });
+});
+
 test('IPv4 with DF that does not fit is refused, with what to do', async () => {
   await using handle = await openInjector();
   const { ipv4: from } = net.a;
@@ -301,6 +348,28 @@ test('own IPv4 addresses on a device: refused unless it accepts them', async () 
   expect(await receivedLengths(receiver)).toEqual([14]);
   await set(0);
   await handle.close();
+});
+
+test('a packet larger than the kernel hands over goes on, looked at but not changed', async () => {
+  const receiver = await receive('a', net.a.ipv4, 2);
+  await using injector = await openInjector({ priority: 1 });
+  await using handle = await open(`udp.DstPort == ${PORT}`, { namespace: net.a.path });
+  const make = (payload: number) =>
+    datagram('ipv4', { from: net.b.ipv4, to: net.a.ipv4, port: PORT, payload });
+  for (const payload of [LARGEST.ipv4, LARGEST.ipv4 - 1, 100]) injector.send(make(payload), {});
+  for (let count = 0; count < 3; count++) {
+    const packet = (await handle.receive()) as Packet;
+    if (packet.ip?.totalLength === LARGEST.ipv4 + 27) {
+      packet.payload[9] = 1;
+      expect(() => handle.send(packet)).toThrow(
+        expect.objectContaining({ code: 'insufficient-buffer' }),
+      );
+      handle.drop(packet);
+    } else {
+      handle.send(packet);
+    }
+  }
+  expect(await receivedLengths(receiver)).toEqual([LARGEST.ipv4, 100]);
 });
 
 test('a handle with access receive, or whose sending is shut down, injects nothing', async () => {

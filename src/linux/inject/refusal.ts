@@ -58,7 +58,7 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
     ERRNO.EINVAL,
     {
       code: 'invalid-parameter',
-      reason: 'its header or destination is not valid',
+      reason: 'its header or destination is not valid, or the route is a blackhole',
       hint: 'Check the header length; a link-local destination needs address.interfaceIndex.',
     },
   ],
