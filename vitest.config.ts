@@ -3,7 +3,15 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/system/**'],
+          // No test asserts a time; this only ends one that hangs, on a busy machine too.
+          testTimeout: 60_000,
+        },
+      },
       {
         // Live tests share the machine's kernel: one file at a time, each in namespaces of its own.
         test: {
