@@ -7,8 +7,10 @@ import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { NetworkEnd } from './namespaces.ts';
 
-const script = (name: string): string =>
-  fileURLToPath(new URL(`./traffic/${name}.mjs`, import.meta.url));
+/** The file of a traffic script. */
+export function scriptPath(name: string): string {
+  return fileURLToPath(new URL(`./traffic/${name}.mjs`, import.meta.url));
+}
 
 /** A program that said "ready" and goes on. */
 export interface Running {
@@ -23,7 +25,7 @@ export async function startScript(
   name: string,
   args: readonly (string | number)[],
 ): Promise<Running> {
-  return waitReady(end.spawn(process.execPath, [script(name), ...args.map(String)]));
+  return waitReady(end.spawn(process.execPath, [scriptPath(name), ...args.map(String)]));
 }
 
 /** Waits for the line "ready" of a program. */
@@ -53,7 +55,7 @@ export async function runScript(
   name: string,
   args: readonly (string | number)[],
 ): Promise<string> {
-  const result = await end.exec(process.execPath, [script(name), ...args.map(String)], {
+  const result = await end.exec(process.execPath, [scriptPath(name), ...args.map(String)], {
     timeoutMs: 110_000,
   });
   if (result.code !== 0) throw new Error(`${name} failed: ${result.stderr}`);

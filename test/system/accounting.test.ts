@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type NetworkHandle, type OpenOptions, open, type Stats } from '../../src/index.ts';
 import {
@@ -11,7 +10,7 @@ import {
 } from '../helpers/kernel-view.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { unregisterHook } from '../helpers/nft.ts';
-import { type Running, runScript, startScript } from '../helpers/traffic.ts';
+import { type Running, runScript, scriptPath, startScript } from '../helpers/traffic.ts';
 
 const PORT = 6100;
 const FILTER = `inbound and udp.DstPort == ${PORT}`;
@@ -44,9 +43,9 @@ const flood = (count: number, length = PAYLOAD): Promise<string> =>
 
 /** Floods while this process does nothing, as in a long computation. */
 function floodBlocked(count: number, length = PAYLOAD): void {
-  const script = fileURLToPath(new URL('../helpers/traffic/udp-flood.mjs', import.meta.url));
+  const script = [process.execPath, scriptPath('udp-flood')];
   const args = [net.b.ipv4, PORT, count, length].map(String);
-  execFileSync('nsenter', [`--net=${net.a.path}`, process.execPath, script, ...args]);
+  execFileSync('nsenter', [`--net=${net.a.path}`, ...script, ...args]);
 }
 
 function blockEventLoop(ms: number): void {

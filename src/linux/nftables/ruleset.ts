@@ -399,6 +399,7 @@ export class RuleGroup {
   readonly #onShifted: () => void;
   #installed = true;
   #last: RuleCounters = { offered: 0, matched: 0 };
+  readonly #total: RuleCounters = { offered: 0, matched: 0 };
   #isCounting = true;
 
   constructor(ruleset: Ruleset, counter: string, onShifted: () => void) {
@@ -421,8 +422,14 @@ export class RuleGroup {
 
   /** What the kernel counted so far; stays readable after `close`. */
   counters(): RuleCounters {
-    if (this.#isCounting) this.#last = this.#ruleset.readCounters(this);
-    return this.#last;
+    if (!this.#isCounting) return this.#total;
+    const now = this.#ruleset.readCounters(this);
+    const { offered, matched } = this.#last;
+    // Anybody may reset counters (`nft reset counters`), though not change our table otherwise.
+    this.#total.offered += now.offered < offered ? now.offered : now.offered - offered;
+    this.#total.matched += now.matched < matched ? now.matched : now.matched - matched;
+    this.#last = now;
+    return this.#total;
   }
 
   /** Takes the rules out; nothing new is matched from here on. Idempotent. */
