@@ -17,6 +17,7 @@ import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
 import { lastChains } from './inject/last-chains.ts';
+import { checkChangedSuperPacket } from './large-packets.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
 import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
 import { Queue } from './nfqueue/queue.ts';
@@ -107,7 +108,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   acceptChanged(slot: Slot, bytes: Uint8Array): void {
-    if (bytes.length > MAX_COPY_BYTES) {
+    if (slot.isLarge) checkChangedSuperPacket(bytes);
+    if (bytes.length > MAX_COPY_BYTES || this.#isSegmentNow(slot, bytes)) {
       this.inject(bytes, {
         outbound: (slot.flags & ADDRESS_FLAGS.OUTBOUND) !== 0,
         loopback: (slot.flags & ADDRESS_FLAGS.LOOPBACK) !== 0,
@@ -186,6 +188,13 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#rules.close();
     await this.#injector?.close();
     await this.#ruleset.release();
+  }
+
+  /** Whether a super-packet became so short that the kernel, which would cut it still, drops it. */
+  #isSegmentNow(slot: Slot, bytes: Uint8Array): boolean {
+    if (!slot.isLarge || bytes.length >= slot.length) return false;
+    const mtuBytes = this.#needInjector().mtuOf(slot.interfaceIndex);
+    return mtuBytes !== null && bytes.length <= mtuBytes;
   }
 
   #needInjector(): Injector {

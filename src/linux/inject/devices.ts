@@ -103,9 +103,13 @@ export class Devices {
    */
   mtuTo(destination: Uint8Array): number | null {
     const route = this.#routeTo(destination);
-    if (!route) return null;
+    return route ? this.mtuOf(route.interfaceIndex) : null;
+  }
+
+  /** MTU of a device, null when there is no such device. */
+  mtuOf(interfaceIndex: number): number | null {
     const { bytes, view } = this.#request;
-    if (!this.#fillName(route.interfaceIndex)) return null;
+    if (!this.#fillName(interfaceIndex)) return null;
     if (libc.ioctl(this.#control, IOCTL.SIOCGIFMTU, bytes) < 0) return null;
     return view.getUint32(IFREQ.VALUE, true);
   }

@@ -78,6 +78,11 @@ export class Injector {
     }
   }
 
+  /** MTU of a device; null when there is none. */
+  mtuOf(interfaceIndex: number): number | null {
+    return this.#needDevices().mtuOf(interfaceIndex);
+  }
+
   /** Idempotent. */
   async close(): Promise<void> {
     this.#raw4?.close();
