@@ -8,6 +8,9 @@ hostname guest
 for mount in bpf:/sys/fs/bpf cgroup2:/sys/fs/cgroup tracefs:/sys/kernel/tracing debugfs:/sys/kernel/debug; do
   mount -t "${mount%%:*}" "${mount%%:*}" "${mount#*:}" 2>/dev/null
 done
+# As udev does: opening it loads the module.
+mkdir -p /dev/net
+mknod /dev/net/tun c 10 200
 . /.guest/settings
 for module in $PRELOAD; do modprobe "$module"; done
 cd "$FOLDER" || exit 1

@@ -157,6 +157,33 @@ async function sendTwice(network, end, filter, family) {
   equal(handle.stats().injected, count, 'packets put in');
 }
 
+/** Over 3,698 bytes an incoming packet takes another way in: a TAP device and a classifier. */
+async function putInLarge({ client, server }) {
+  const payload = contentSent(9000);
+  const received = await receiveDatagrams(server, server.ipv4, PORT, 1);
+  const handle = await open('false', { namespace: server.path });
+  const links = JSON.parse(await server.run('ip', '-j', 'link', 'show', 'veth0'));
+  const address = { outbound: false, interfaceIndex: links[0].ifindex };
+  handle.send(makeDatagram(client.ipv4, server.ipv4, payload), address);
+  const arrived = await received();
+  await handle.close();
+  deepEqual(sorted(arrived), sorted([payload]), 'what arrived');
+}
+
+/** An IPv4 packet with a UDP datagram; `send` computes the checksums. */
+function makeDatagram(from, to, payload) {
+  const packet = Buffer.alloc(28 + payload.length);
+  packet.set([0x45, 0], 0);
+  packet.writeUInt16BE(packet.length, 2);
+  packet.set([64, 17], 8);
+  packet.set([...from.split('.'), ...to.split('.')].map(Number), 12);
+  packet.writeUInt16BE(PORT, 20);
+  packet.writeUInt16BE(PORT, 22);
+  packet.writeUInt16BE(8 + payload.length, 24);
+  packet.set(payload, 28);
+  return packet;
+}
+
 async function sniff(network, family) {
   const { client, server } = network;
   const received = await receiveDatagrams(server, server[family], PORT, COUNT);
@@ -234,6 +261,7 @@ export async function checkTraffic(network) {
       sendTwice(network, server, `inbound and ${udp}`, family),
     );
   }
+  await check('a new packet of 9,028 bytes put in, inbound', () => putInLarge(network));
   await check("mode 'drop' drops in the kernel", () => dropInKernel(network));
   await check('setFilter swaps the filter', () => swapFilter(network));
 }
