@@ -104,7 +104,7 @@ export class Ruleset {
    * @throws {@link UnsupportedError} without CAP_NET_ADMIN or on a kernel without owned tables
    */
   static acquire(namespace: string | undefined): Ruleset {
-    const { dev, ino } = statSync(namespace ?? '/proc/thread-self/ns/net');
+    const { dev, ino } = withNamespace(namespace, () => statSync('/proc/thread-self/ns/net'));
     const key = `${dev}:${ino}`;
     const ruleset = Ruleset.#open.get(key) ?? new Ruleset(key, namespace);
     ruleset.#users++;
