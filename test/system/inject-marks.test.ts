@@ -128,6 +128,27 @@ describe.each(FAMILIES)('%s', (family) => {
   });
 });
 
+test('reports of the kernel, whose marks are leftovers, are no impostors', async () => {
+  const reports = await openHere('outbound and (ip.Protocol == 2 or icmpv6.Type == 143)');
+  const impostors = await openHere('impostor', { priority: -1 });
+  const join = net.a.spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `import dgram from 'node:dgram';
+     dgram.createSocket('udp4').bind(5301, function () { this.addMembership('239.9.9.9', '${net.a.ipv4}'); });
+     dgram.createSocket('udp6').bind(5302, function () { this.addMembership('ff05::9:9', '::%${net.a.interface}'); });`,
+  ]);
+  const seen = new Set<boolean>();
+  while (seen.size < 2) {
+    const packet = (await reports.receive()) as Packet;
+    expect(packet.address.impostor).toBe(false);
+    seen.add(packet.address.ipv6);
+    reports.send(packet);
+  }
+  join.kill('SIGKILL');
+  expect(impostors.stats().matched).toBe(0);
+});
+
 describe('nothing left behind', () => {
   const injectAll = (handle: NetworkHandle): void => {
     const { a, b } = net;

@@ -229,6 +229,41 @@ describe.each(FAMILIES)('%s', (family) => {
     },
   );
 
+  test('across processes, whichever opened first', async () => {
+    const start = (priority: number) =>
+      waitReady(
+        net.a.spawn(process.execPath, [
+          '--input-type=module',
+          '-e',
+          `import { open } from 'netdivert';
+           const handle = await open('${FILTER}', { priority: ${priority} });
+           console.log('ready');
+           for await (const packet of handle) {
+             packet.payload = Uint8Array.of(...packet.payload, ${priority});
+             handle.send(packet);
+           }`,
+        ]),
+      );
+    const running = [await start(10)];
+    const own = await openAt(20);
+    running.push(await start(30));
+    const work = each(own, (packet) => {
+      append(packet, 20);
+      own.send(packet);
+    });
+    const receiver = await receive(net.b[family], 3);
+    await runScript(net.a, 'udp-send', [net.b[family], PORT, 1, 3]);
+    const got = await received(receiver);
+    expect(got.map((bytes) => [...bytes.subarray(-3)])).toEqual([
+      [30, 20, 10],
+      [30, 20, 10],
+      [30, 20, 10],
+    ]);
+    for (const { child } of running) child.kill();
+    await own.close();
+    await work;
+  });
+
   test('two processes that send everything as new packets settle', async () => {
     const script = (priority: number): string => `
       import { open, Packet } from 'netdivert';

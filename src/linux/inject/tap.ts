@@ -66,10 +66,17 @@ function openTun(): number {
   try {
     return openSync(TUN_PATH, 'r+');
   } catch (cause) {
+    const isForbidden = cause instanceof Error && 'code' in cause && cause.code === 'EACCES';
     throw new UnsupportedError(
       TUN_PATH,
-      'An incoming packet of more than 3,698 bytes needs a TAP device, and there is no /dev/net/tun.',
-      { cause, hint: 'Load the module tun, or give the container the device /dev/net/tun.' },
+      `An incoming packet of more than 3,698 bytes needs a TAP device, and ${TUN_PATH} ${isForbidden ? 'may not be opened' : 'is not there'}.`,
+      {
+        cause,
+        ...(isForbidden && { code: 'access-denied' }),
+        hint: isForbidden
+          ? `Give the user access to it: chmod 666 ${TUN_PATH} (a device still takes CAP_NET_ADMIN).`
+          : `Load the module tun, or give the container the device ${TUN_PATH}.`,
+      },
     );
   }
 }
