@@ -9,6 +9,7 @@ import { VerifierError } from '../../errors.ts';
 import { ERRNO } from '../sys/constants.ts';
 import { errnoText, libc } from '../sys/libc.ts';
 import { allocate, cString, type Memory } from '../sys/memory.ts';
+import { withoutSignals } from '../sys/signals.ts';
 import { type BpfResult, bpfError, callBpf, raiseMemlockLimit, writeName } from './call.ts';
 import { BPF_COMMAND, BPF_PROG_TYPE } from './constants.ts';
 import { parseVerifierLog, summarizeVerifierLog } from './verifier-log.ts';
@@ -29,7 +30,7 @@ const ATTRIBUTE = {
 const ATTRIBUTE_BYTES = 72;
 
 const LOG_BYTES = 1 << 20;
-/** Loads that a signal interrupted are tried again. */
+/** SIGSTOP cannot be held back: loads that it interrupted are tried again. */
 const MAX_TRIES = 20;
 const LOG_LEVEL_BRANCHES = 1;
 const LOG_LEVEL_STATS = 4;
@@ -123,12 +124,14 @@ class LoadAttribute {
       view.setUint32(ATTRIBUTE.LOG_SIZE, LOG_BYTES, true);
     }
     view.setUint32(ATTRIBUTE.LOG_LEVEL, logLevel, true);
-    let outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
-    // The verifier gives up when a signal comes in, V8's own ones too.
-    for (let tries = 1; outcome.errno === ERRNO.EAGAIN && tries < MAX_TRIES; tries++) {
-      outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
-    }
-    return outcome;
+    // The verifier gives up when a signal comes in, and a profiler sends one every millisecond.
+    return withoutSignals(() => {
+      let outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
+      for (let tries = 1; outcome.errno === ERRNO.EAGAIN && tries < MAX_TRIES; tries++) {
+        outcome = callBpf(BPF_COMMAND.BPF_PROG_LOAD, bytes);
+      }
+      return outcome;
+    });
   }
 
   log(): string[] {

@@ -122,6 +122,11 @@ export const libc = {
     resource: number,
     limit: Pointer,
   ) => number,
+  pthread_sigmask: process.func('pthread_sigmask', 'int', ['int', 'void *', 'void *']) as (
+    how: number,
+    set: Pointer,
+    oldSet: Pointer,
+  ) => number,
   /** `syscall(2)` with the fixed prototype of bpf(2): number, command, attribute, size. */
   bpf: process.func('syscall', 'long', ['long', 'long', 'void *', 'long']) as (
     number: number,
