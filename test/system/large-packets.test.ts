@@ -134,13 +134,15 @@ describe('other bytes in the place of a super-packet', () => {
   const BURST = 14_000;
   /** Less than a segment, about one, several, as many, more than came, the most that there can be. */
   const LENGTHS = [100, 1400, 1448, 5000, 13_000, 15_000, 60_000];
-  const FIRST_PORT = 7100;
+  /** Of each test: what a killed sender's host still sends is not for the next one. */
+  const FIRST_PORTS = { inbound: { ipv4: 7100, ipv6: 7120 }, outbound: { ipv4: 7140, ipv6: 7160 } };
   const IDLE_MS = 500;
   const filling = (length: number): Uint8Array =>
     Uint8Array.from({ length }, (_, index) => (7 * index + length) & 255);
 
   test.each(BOTH)('%s over %s: arrive, in segments', async (direction, family) => {
-    const ports = `tcp.DstPort >= ${FIRST_PORT} and tcp.DstPort < ${FIRST_PORT + LENGTHS.length}`;
+    const firstPort = FIRST_PORTS[direction][family];
+    const ports = `tcp.DstPort >= ${firstPort} and tcp.DstPort < ${firstPort + LENGTHS.length}`;
     const filter = `${ports} and tcp.PayloadLength > 0`;
     const namespace = direction === 'inbound' ? net.b.path : net.a.path;
     const handle = await open(`${direction} and ${filter}`, { namespace, largePackets: true });
@@ -150,7 +152,7 @@ describe('other bytes in the place of a super-packet', () => {
     const checksums = new Set<boolean>();
     const change = (packet: Packet): boolean => {
       const { tcp } = packet;
-      const index = (tcp?.dstPort ?? 0) - FIRST_PORT;
+      const index = (tcp?.dstPort ?? 0) - firstPort;
       const begin = begins.get(index) ?? tcp?.sequenceNumber ?? 0;
       begins.set(index, begin);
       // The kernel may send a single segment first.
@@ -176,7 +178,7 @@ describe('other bytes in the place of a super-packet', () => {
         wire.send(packet);
       }
     })();
-    const common = [net.b[family], FIRST_PORT, LENGTHS.length];
+    const common = [net.b[family], firstPort, LENGTHS.length];
     const receiver = await startScript(net.b, 'tcp-bursts', ['receive', ...common, IDLE_MS]);
     const sender = await startScript(net.a, 'tcp-bursts', ['send', ...common, BURST]);
     const lines = (await receiver.output).split('\n').slice(0, LENGTHS.length);
