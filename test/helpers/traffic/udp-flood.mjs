@@ -1,21 +1,29 @@
-// Sends `count` equal datagrams as fast as the kernel takes them, 64 to a system call.
-// Arguments: address (IPv4), port, count, payload length, nanoseconds between two system calls (0).
+// Sends `count` equal datagrams, 64 to a system call, as fast as the kernel takes them or slower.
+// Arguments: address, port, count, payload length, datagrams per second.
 // Says "ready" first and how many were sent at the end.
 import koffi from 'koffi';
 
-const [address, port, count, length, pauseNs = 0] = process.argv.slice(2);
-const [AF_INET, SOCK_DGRAM, BATCH] = [2, 2, 64];
+const [address, port, count, length, rate = Infinity] = process.argv.slice(2);
+const [AF_INET, AF_INET6, SOCK_DGRAM, BATCH] = [2, 10, 2, 64];
 const libc = koffi.load(null);
 const socket = libc.func('int socket(int, int, int)');
 const connect = libc.func('int connect(int, void *, uint32_t)');
 const sendmmsg = libc.func('int sendmmsg(int, void *, uint32_t, int)');
 
-const target = Buffer.alloc(16);
-target.writeUInt16LE(AF_INET, 0);
+const isIPv6 = address.includes(':');
+const target = Buffer.alloc(28);
+target.writeUInt16LE(isIPv6 ? AF_INET6 : AF_INET, 0);
 target.writeUInt16BE(Number(port), 2);
-target.set(address.split('.').map(Number), 4);
-const fd = socket(AF_INET, SOCK_DGRAM, 0);
-if (connect(fd, target, target.length) !== 0) throw new Error(`no route to ${address}`);
+target.set(isIPv6 ? parseIPv6(address) : address.split('.').map(Number), isIPv6 ? 8 : 4);
+const fd = socket(isIPv6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+if (connect(fd, target, isIPv6 ? 28 : 16) !== 0) throw new Error(`no route to ${address}`);
+
+function parseIPv6(text) {
+  const [head, tail = ''] = text.split('::').map((part) => part.split(':').filter(Boolean));
+  const zeros = new Array(8 - head.length - tail.length).fill('0');
+  const words = [...head, ...zeros, ...tail].map((word) => Number.parseInt(word, 16));
+  return words.flatMap((word) => [word >> 8, word & 255]);
+}
 
 // struct mmsghdr: iovec pointer at 16, number of iovecs at 24; all messages share one iovec.
 const payload = Buffer.alloc(Math.max(1, Number(length)), 'flood');
@@ -29,12 +37,14 @@ for (let index = 0; index < BATCH; index++) {
 }
 
 process.stdout.write('ready\n');
+const pause = new Int32Array(new SharedArrayBuffer(4));
+const start = performance.now();
 let sent = 0;
 while (sent < Number(count)) {
-  const taken = sendmmsg(fd, messages, Math.min(BATCH, Number(count) - sent), 0);
+  const due = ((performance.now() - start) / 1000) * Number(rate);
   // A full device queue or a refused datagram: the next one may go.
+  const taken = sendmmsg(fd, messages, Math.min(BATCH, Number(count) - sent), 0);
   if (taken > 0) sent += taken;
-  const until = process.hrtime.bigint() + BigInt(pauseNs);
-  while (process.hrtime.bigint() < until);
+  if (sent > due) Atomics.wait(pause, 0, 0, 1);
 }
 process.stdout.write(`${sent}\n`);

@@ -1,0 +1,50 @@
+/** What a process uses, and what it has in the kernel. */
+
+import { readdirSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { leftOf } from '../kernel/kernel-objects.mjs';
+
+const MIB = 1 << 20;
+
+/** Measures from one `read` to the next. */
+export class Meters {
+  #ends;
+  #delay = monitorEventLoopDelay({ resolution: 5 });
+
+  /** @param ends namespaces that handles are opened in */
+  constructor(ends) {
+    this.#ends = ends;
+    this.#delay.enable();
+  }
+
+  /** To be called when all handles are closed. */
+  async read() {
+    const delay = this.#delay;
+    const loopMs = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+    delay.reset();
+    const left = await this.#left();
+    globalThis.gc?.();
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      rssMiB: rss / MIB,
+      heapMiB: heapUsed / MIB,
+      descriptors: readdirSync('/proc/self/fd').length,
+      left,
+      loopMs,
+    };
+  }
+
+  /** Programs are freed by the kernel a moment after their rules. */
+  async #left() {
+    for (let tries = 0; ; tries++) {
+      const left = await leftOf(process.pid, this.#ends);
+      const foreign = left.filter((line) => !/ watch$/.test(line));
+      if (foreign.length === 0 || tries === 100) return foreign;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  close() {
+    this.#delay.disable();
+  }
+}
