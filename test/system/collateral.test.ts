@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NetworkHandle, open, type Packet } from '../../src/index.ts';
 import { ensureBuilt } from '../helpers/command.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
-import { unregisterHook } from '../helpers/nft.ts';
+import { runNft, unregisterHook } from '../helpers/nft.ts';
 import { type Running, runScript, startScript, waitReady } from '../helpers/traffic.ts';
 
 const PORT = 6400;
@@ -111,6 +111,22 @@ describe('150 packets held by a handle', () => {
     const held = await holdPackets();
     await unregisterHook(net.b);
     expect(await sendAll(held)).toEqual({ arrived: 0, sent: 0, late: COUNT, again: 0 });
+  });
+
+  test('are lost when the last rule goes that needs conntrack, and counted', async () => {
+    const chain = 'chain c { type filter hook input priority 0; }';
+    await runNft(net.b, `table inet tracking { ${chain}; }`);
+    await runNft(net.b, 'add rule inet tracking c ct state new counter');
+    const held = await holdPackets();
+    await runNft(net.b, 'flush chain inet tracking c');
+    expect(await sendAll(held)).toEqual({ arrived: 0, sent: 0, late: COUNT, again: 0 });
+    await runNft(net.b, 'delete table inet tracking');
+  });
+
+  test('all arrive while hooks go in another namespace', async () => {
+    const held = await holdPackets();
+    await unregisterHook(net.a);
+    expect(await sendAll(held)).toEqual({ arrived: COUNT, sent: COUNT, late: 0, again: 0 });
   });
 
   test('come again, and arrive once, when another process hooks in before them', async () => {
