@@ -25,7 +25,7 @@ export interface OpenOptions {
   mode?: Mode;
   /** What the handle may do. */
   access?: Access;
-  /** Deliver fragments as they are instead of the reassembled packet. */
+  /** Deliver inbound fragments as they come instead of the reassembled packet. */
   fragments?: boolean;
   /** false: fail instead of installing a driver (Windows). */
   install?: boolean;
@@ -33,7 +33,10 @@ export interface OpenOptions {
   queueLength?: number;
   /** How long one waits, in milliseconds: 100..16000, default 2000. */
   queueTimeMs?: number;
-  /** Bytes that wait: 65535..33554432, default 4194304. Mode 'sniff' has a ring of 8 times as many. */
+  /**
+   * Bytes that wait: 65535..33554432, default 4194304, with `largePackets` the maximum. Mode 'sniff'
+   * has a ring of 8 times as many.
+   */
   queueSizeBytes?: number;
   /** A full queue loses the oldest packet, or lets it through. */
   onOverload?: Fate;
@@ -48,7 +51,10 @@ export interface OpenOptions {
   dialect?: Dialect;
   /** Fill `packet.process`. */
   attribution?: boolean;
-  /** Linux: deliver GSO super-packets whole instead of their segments. */
+  /**
+   * Linux: deliver super-packets, of which the device makes segments, whole: several times the TCP
+   * throughput. Mode 'sniff' always does. Checksums may not be final then: `address` says so.
+   */
   largePackets?: boolean;
   /** Closes the handle; a waiting receive ends, it does not throw. */
   signal?: AbortSignal;
@@ -132,7 +138,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     access,
     queueLength: checkParam('queueLength', options.queueLength),
     queueTimeMs: checkParam('queueTimeMs', options.queueTimeMs),
-    queueSizeBytes: checkParam('queueSizeBytes', options.queueSizeBytes),
+    queueSizeBytes: checkParam('queueSizeBytes', options.queueSizeBytes ?? defaultSize(options)),
     onOverload: oneOf('onOverload', options.onOverload ?? 'drop', ['drop', 'pass']),
     onExit: oneOf('onExit', options.onExit ?? 'pass', ['drop', 'pass']),
     unhandled: oneOf('unhandled', options.unhandled ?? 'drop', ['drop', 'pass']),
@@ -142,6 +148,12 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     namespace: options.namespace,
     signal: options.signal,
   };
+}
+
+/** 64 large packets are 4 MB: a few TCP connections have more on the way. */
+function defaultSize({ largePackets, mode }: OpenOptions): number {
+  const { queueSizeBytes } = PARAM_RANGES;
+  return largePackets && mode !== 'sniff' ? queueSizeBytes.maximum : queueSizeBytes.default;
 }
 
 /** Checks the value of a parameter that can be set; undefined is its default. */

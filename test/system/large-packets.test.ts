@@ -14,8 +14,7 @@ const PORT = 7000;
 const MASK = 0x55;
 const MEGABYTE = 1 << 20;
 const MTU_BYTES = 1500;
-/** Room for several TCP windows. */
-const LARGE = { largePackets: true, queueSizeBytes: 33554432 } as const;
+const LARGE = { largePackets: true } as const;
 
 let net: Network;
 beforeAll(async () => {
