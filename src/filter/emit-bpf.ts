@@ -147,7 +147,7 @@ function emitProgram(
     worlds,
     transport: bodies.some(({ body }) => body.parseAt !== null),
     addresses: bodies.some(readsAddresses),
-    segments: parts.segmented,
+    bigPackets: options.bigPackets ?? parts.segmented,
   };
   emitNetworkHeader(assembler, needs, exits);
   if (segments !== null) {

@@ -240,6 +240,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     const adapt: HookOptions['adapt'] = (hookOptions) => ({
       ...hookOptions,
       superPackets: 'whole',
+      bigPackets: true,
       checksums: 'final',
     });
     return compileForHooks(filter, priority, { fragments, adapt });

@@ -129,6 +129,40 @@ describe('TCP', () => {
   });
 });
 
+test.each(['inbound', 'outbound'] as const)(
+  '%s BIG TCP: packets of more than 64 KB are matched, and pass',
+  async (direction) => {
+    const big = await createNetwork();
+    try {
+      for (const { name } of [big.a, big.b]) {
+        const set = ['-n', name, 'link', 'set', 'veth0', 'gso_max_size', '130000'];
+        expect(await big.a.exec('ip', [...set, 'gro_max_size', '130000'])).toMatchObject({
+          code: 0,
+        });
+      }
+      const handle = await open(`${direction} and tcp.DstPort == ${PORT}`, {
+        namespace: direction === 'inbound' ? big.b.path : big.a.path,
+        ...LARGE,
+      });
+      let bytes = 0;
+      let withoutHeader = 0;
+      const loop = sendAll(handle, (packet) => {
+        bytes += packet.originalLength;
+        if (!packet.tcp) withoutHeader++;
+      });
+      const { sent, received } = await transfer(big.a, big.b, big.b.ipv6, 100, 0);
+      await handle.close();
+      expect(received).toEqual(sent);
+      expect(await loop).toBeGreaterThan(65_575);
+      expect(bytes).toBeGreaterThan(100 * MEGABYTE);
+      expect(withoutHeader).toBe(0);
+      expect(handle.stats()).toMatchObject({ changed: 0, lost: { total: 0 } });
+    } finally {
+      await big.close();
+    }
+  },
+);
+
 describe('other bytes in the place of a super-packet', () => {
   const BURST = 14_000;
   /** Less than a segment, about one, several, as many, more than came, the most that there can be. */

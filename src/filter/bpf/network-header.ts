@@ -36,8 +36,8 @@ export interface NetworkNeeds {
   readonly transport: boolean;
   /** Tests read IPv6 addresses. */
   readonly addresses: boolean;
-  /** Super-packets over 64 KB say length 0 and will be cut into ones that say theirs. */
-  readonly segments: boolean;
+  /** Super-packets over 64 KB, which say length 0, are valid. */
+  readonly bigPackets: boolean;
 }
 
 /**
@@ -117,7 +117,7 @@ function emitIPv4Header(assembler: Assembler, needs: NetworkNeeds, reject: Label
   assembler.jumpIf('JLT', R8, LENGTHS.IPV4_HEADER, reject);
   assembler.jumpIfRegister('JLT', R9, R8, reject);
   loadNetwork(assembler, 'H', IPV4_TOTAL_LENGTH);
-  if (needs.segments) {
+  if (needs.bigPackets) {
     assembler.jumpIfRegister('JGE', R1, R8, hasLength);
     assembler.jumpIf('JNE', R1, 0, reject);
     assembler.load('W', R2, CONTEXT, SKB.GSO_SIZE);
@@ -150,7 +150,7 @@ function emitIPv6Header(
   assembler.moveImmediate(TRANSPORT, LENGTHS.IPV6_HEADER);
   assembler.load('B', PROTOCOL, R10, FRAME.NETWORK_HEADER + IPV6_NEXT_HEADER);
   loadNetwork(assembler, 'H', IPV6_PAYLOAD_LENGTH);
-  if (needs.segments) {
+  if (needs.bigPackets) {
     assembler.jumpIf('JNE', R1, 0, hasLength);
     assembler.load('W', R2, CONTEXT, SKB.GSO_SIZE);
     assembler.jumpIf('JNE', R2, 0, done);

@@ -34,6 +34,11 @@ export interface BpfOptions {
    */
   readonly superPackets?: 'segments' | 'whole';
   /**
+   * Super-packets of more than 64 KB (BIG TCP), whose IP header says length 0, are as long as they are.
+   * Default: when they are cut into segments. Otherwise they are not valid packets.
+   */
+  readonly bigPackets?: boolean;
+  /**
    * Whether TCP and UDP checksums are 'final' when the program runs or possibly 'partial', to be filled before
    * the reader gets the packet. Default: 'partial'.
    */

@@ -23,6 +23,9 @@ const ERROR_MESSAGE = 20;
 /** Offset of `hook` in struct nfqnl_msg_packet_hdr. */
 const PACKET_HDR_HOOK = 6;
 const NLA_TYPE_MASK = 0x3fff;
+const IPV4_TOTAL_LENGTH = 2;
+const IPV6_PAYLOAD_LENGTH = 4;
+const LONGEST_LENGTH_FIELD = 0xffff;
 /** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
 const LOOPBACK_IFINDEX = 1;
 /** Free chunks kept: two turns worth, so that a steady load touches no new pages. */
@@ -120,6 +123,7 @@ export class QueueReceiver {
       return false;
     }
     this.#readAttributes(chunk, base + FIRST_ATTRIBUTE, end, slot);
+    if (slot.originalLength > LONGEST_LENGTH_FIELD) sayLongest(bytes, slot.offset);
     const outbound = this.#hook === NF_INET.LOCAL_OUT;
     const outputInterface = this.#outputInterface;
     slot.interfaceIndex = outbound ? outputInterface : this.#inputInterface;
@@ -185,6 +189,16 @@ export class QueueReceiver {
     this.lateVerdicts++;
     if ((words[message >> 2] ?? 0) > VERDICT_BYTES) this.lateChanged++;
   }
+}
+
+/**
+ * The header of a super-packet over 64 KB says length 0. The copy that we have gets the longest there is,
+ * so that it reads as the beginning of a long packet.
+ */
+function sayLongest(bytes: Uint8Array, offset: number): void {
+  const isIPv6 = (bytes[offset] ?? 0) >> 4 === 6;
+  const at = offset + (isIPv6 ? IPV6_PAYLOAD_LENGTH : IPV4_TOTAL_LENGTH);
+  if (bytes[at] === 0 && bytes[at + 1] === 0) bytes.fill(0xff, at, at + 2);
 }
 
 /** Between network and host byte order. */
