@@ -30,11 +30,12 @@ export class Cycle {
   async run(durationMs, transferBytes) {
     await this.#openAll();
     const background = [this.#openAndCloseOften(), this.#inject(), this.#abortSome()];
+    const watched = background.map((work) => work.catch(this.#note));
     const until = Date.now() + durationMs;
-    await this.#load.transfer(transferBytes);
+    await this.#load.transfer(transferBytes).catch(this.#note);
     await sleep(Math.max(0, until - Date.now()));
     this.#stop.abort();
-    await Promise.all(background);
+    await Promise.all(watched);
     this.#load.pause();
     await sleep(100);
     for (const opened of this.#open) await this.#close(opened);
@@ -45,6 +46,10 @@ export class Cycle {
       handles: this.#count,
     };
   }
+
+  #note = (error) => {
+    this.#problems.push(error.stack);
+  };
 
   async #add(name, filter, options, program) {
     const { end = this.#network.server, ...rest } = options;
