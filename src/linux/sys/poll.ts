@@ -27,12 +27,14 @@ export function watchReadable(
   onReadable: () => void,
   onError: (error: unknown) => void,
 ): Watcher {
+  const turn = new Turn();
   const callback = (): void => {
     try {
       onReadable();
     } catch (error) {
       onError(error);
     }
+    turn.end();
   };
   const events = { readable: true };
   let handle: ReturnType<typeof koffi.node.poll> | null = koffi.node.poll(fd, events, callback);
@@ -49,3 +51,32 @@ export function watchReadable(
     },
   };
 }
+
+/**
+ * Sees to it that what a callback resolved goes on in the same turn of the event loop.
+ *
+ * Up to Node 24 ticks and microtasks run when koffi's callback returns. Node 26 leaves them until
+ * something else calls into JavaScript, which may be never: an immediate is such a call, and
+ * comes next. Which kind of Node it is shows at the first callback.
+ */
+class Turn {
+  #isDrained: boolean | undefined;
+
+  end(): void {
+    if (this.#isDrained) return;
+    if (this.#isDrained === undefined) this.#find();
+    else setImmediate(nothing);
+  }
+
+  #find(): void {
+    let hasRun = false;
+    queueMicrotask(() => {
+      hasRun = true;
+    });
+    setImmediate(() => {
+      this.#isDrained = hasRun;
+    });
+  }
+}
+
+function nothing(): void {}
