@@ -24,7 +24,8 @@ const OPTIONS = {
 };
 /** Growth that is no leak: pools and compiled code reach their size late. */
 const GROWTH = { factor: 1.1, rssMiB: 16, heapMiB: 4 };
-const TRANSFER_BYTES = 1_000_000;
+/** Sent over one connection in each second of a cycle. */
+const TRANSFER_BYTES = 100_000;
 const CALIBRATION_MS = 2000;
 /** Handles that a datagram of the main flow goes through, or is copied to. */
 const PASSES = 10;
@@ -112,10 +113,8 @@ async function runCycles(network, values, endAt) {
     await sleep(100);
     for (const end of ends) before.set(end, (await countMissing(end)).missing);
     load.resume();
-    const result = await new Cycle(network, load).run(
-      Number(values.seconds) * 1000,
-      TRANSFER_BYTES,
-    );
+    const seconds = Number(values.seconds);
+    const result = await new Cycle(network, load).run(seconds * 1000, seconds * TRANSFER_BYTES);
     await sleep(100);
     const row = { ...(await meters.read()), packets: result.packets };
     rows.push(row);
