@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureBuilt, netdivert, ROOT } from '../helpers/command.ts';
@@ -69,9 +69,10 @@ describe('TypeScript blocks that need no privileges', () => {
 });
 
 describe('shell blocks', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const lines = BLOCKS.filter(({ language }) => language === 'sh').flatMap(({ place, source }) =>
     source
-      .split('\n')
+      .split(/\n| && /)
       .map((line) => line.replace(/\s+#.*$/, ''))
       .filter((line) => line !== '')
       .map((line) => [line, place] as const),
@@ -81,6 +82,14 @@ describe('shell blocks', () => {
     const command = line.replace(PREFIXES, '');
     if (NPM_COMMANDS.includes(command)) return;
     const [program, name = '', ...rest] = command.replace(/'[^']*'/g, 'X').split(/\s+/);
+    if (program === 'npm' && name === 'run') {
+      expect(scripts).toHaveProperty([rest[0] ?? '']);
+      return;
+    }
+    if (program === 'node') {
+      expect(existsSync(join(ROOT, name))).toBe(true);
+      return;
+    }
     expect(program).toBe('netdivert');
     const { code, stdout } = await netdivert([name, '--help']);
     expect(code).toBe(0);

@@ -160,7 +160,9 @@ describe('compiling keeps the meaning', () => {
         expect(object.object).toBe(filter.object);
         expect(object.tests).toEqual(filter.tests);
         expect(object.format()).toBe(filter.format());
-        expect(filter.warnings.map(({ code }) => code)).not.toContain('text-does-not-compile');
+        // Parts that a graph shares stand several times in its text, which can get too long.
+        const isWarned = filter.warnings.some(({ code }) => code === 'text-does-not-compile');
+        expect(isWarned).toBe(!doesCompile(filter.format()));
       }),
       { numRuns: 500 },
     );
@@ -179,6 +181,15 @@ describe('compiling keeps the meaning', () => {
     );
   });
 });
+
+function doesCompile(source: string): boolean {
+  try {
+    compileFilter(source);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Runs everything that a filter offers; refusals must be errors of this package, with a place. */
 function exercise(source: string, layer: Layer): void {
