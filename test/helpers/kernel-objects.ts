@@ -54,11 +54,6 @@ export function mapsOf(pid: number): string[] {
   );
 }
 
-/** Number of all maps of the machine. */
-export function countMaps(): number {
-  return names(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, MAP_INFO_NAME).length;
-}
-
 /** Open file descriptors of this process. */
 export function countDescriptors(): number {
   return readdirSync('/proc/self/fd').length;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type NetworkHandle, open, type Packet } from '../../src/index.ts';
 import { datagram, FAMILIES, receivedLengths } from '../helpers/datagram.ts';
-import { countDescriptors, countMaps, listTables, programsOf } from '../helpers/kernel-objects.ts';
+import { countDescriptors, listTables, mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { runScript, startScript, waitReady } from '../helpers/traffic.ts';
 
@@ -170,9 +170,9 @@ describe('nothing left behind', () => {
       await handle.close();
     };
     await once();
-    const before = { descriptors: countDescriptors(), maps: countMaps() };
+    const before = { descriptors: countDescriptors(), maps: mapsOf(process.pid) };
     for (let cycle = 0; cycle < 50; cycle++) await once();
-    expect({ descriptors: countDescriptors(), maps: countMaps() }).toEqual(before);
+    expect({ descriptors: countDescriptors(), maps: mapsOf(process.pid) }).toEqual(before);
     expect(await listTables(net.a)).toEqual([]);
     expect((await net.a.exec('ip', ['-br', 'link'])).stdout).not.toContain('ndivert');
     for (let tries = 0; programsOf(process.pid).length > 0 && tries < 200; tries++) await sleep(10);

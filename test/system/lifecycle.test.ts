@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NetworkHandle, open } from '../../src/index.ts';
-import { countDescriptors, countMaps, listTables, programsOf } from '../helpers/kernel-objects.ts';
+import { countDescriptors, listTables, mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { startScript, waitReady } from '../helpers/traffic.ts';
 
@@ -29,9 +29,9 @@ const lengths = async (running: { output: Promise<string> }): Promise<number[]> 
 describe('nothing left behind', () => {
   test('1,000 handles opened and closed leave no descriptor, rule, program or map', async () => {
     await (await openHere()).close();
-    const before = { descriptors: countDescriptors(), maps: countMaps() };
+    const before = { descriptors: countDescriptors(), maps: mapsOf(process.pid) };
     for (let cycle = 0; cycle < 1000; cycle++) await (await openHere()).close();
-    expect({ descriptors: countDescriptors(), maps: countMaps() }).toEqual(before);
+    expect({ descriptors: countDescriptors(), maps: mapsOf(process.pid) }).toEqual(before);
     expect(await listTables(net.b)).toEqual([]);
     for (let tries = 0; programsOf(process.pid).length > 0 && tries < 200; tries++) await sleep(10);
     expect(programsOf(process.pid)).toEqual([]);
