@@ -40,6 +40,9 @@ const TOOLS = {
     ps: 'procps',
     ethtool: 'ethtool',
     conntrack: 'conntrack',
+    'iptables-nft': 'iptables',
+    sysctl: 'procps',
+    python3: 'python3',
   },
 };
 
