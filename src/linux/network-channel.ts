@@ -99,9 +99,9 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   accept(slot: Slot): void {
-    if (this.#repeats.isWatching) {
+    if (this.#repeats.concerns(swap32(slot.id))) {
       const { memory, offset, length } = slot;
-      this.#repeats.accepted(swap32(slot.id), memory.subarray(offset, offset + length));
+      this.#repeats.accepted(memory.subarray(offset, offset + length));
     }
     this.#hasAccepted = true;
     this.#verdicts.accept(slot.id);
@@ -118,7 +118,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
       this.drop(slot);
       return;
     }
-    if (this.#repeats.isWatching) this.#repeats.accepted(swap32(slot.id), bytes);
+    if (this.#repeats.concerns(swap32(slot.id))) this.#repeats.accepted(bytes);
     this.#hasAccepted = true;
     this.#verdicts.acceptChanged(slot.id, bytes);
   }

@@ -17,34 +17,43 @@ export class Repeats {
   #lastId = 0;
   /** Fingerprint -> when each such packet was accepted, oldest first. */
   readonly #expected = new Map<number, bigint[]>();
+  #latestNs = 0n;
 
   /** Packets up to `lastId` that were not decided about will come back. */
   shift(lastId: number): void {
     this.#lastId = lastId;
   }
 
-  /** Whether `accepted` has anything to note; the common case is no. */
-  get isWatching(): boolean {
-    return this.#lastId > 0;
+  /**
+   * Whether a packet will come back once it is accepted, so that `accepted` is to be told.
+   *
+   * @param id host byte order
+   */
+  concerns(id: number): boolean {
+    return id <= this.#lastId;
   }
 
   /**
    * Notes a packet that is being accepted.
    *
-   * @param id host byte order
    * @param bytes as they are sent
    */
-  accepted(id: number, bytes: Uint8Array): void {
-    if (id > this.#lastId) return;
+  accepted(bytes: Uint8Array): void {
+    this.#latestNs = process.hrtime.bigint();
     const print = fingerprint(bytes, 0, bytes.length);
     const times = this.#expected.get(print) ?? [];
-    times.push(process.hrtime.bigint());
+    times.push(this.#latestNs);
     this.#expected.set(print, times);
   }
 
   /** Whether a packet that came in is one that was accepted before. Says so once for each. */
   take(slot: Slot): boolean {
     if (this.#expected.size === 0) return false;
+    if (slot.timestampNs - this.#latestNs >= REMEMBERED_NS) {
+      // Those that changed so that they do not match any more never come.
+      this.#expected.clear();
+      return false;
+    }
     const print = fingerprint(slot.memory, slot.offset, slot.length);
     const times = this.#expected.get(print);
     const accepted = times?.shift();
