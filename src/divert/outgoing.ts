@@ -5,6 +5,7 @@
  * @module
  */
 import { DivertError } from '../errors.ts';
+import { readUint16 } from '../packet/bytes.ts';
 import { decrementTtl } from '../packet/ttl.ts';
 import { invalidParameter } from './options.ts';
 
@@ -58,10 +59,6 @@ export function unreachable(): DivertError {
       hint: 'Two programs may be sending it to each other: leave such packets out with `not impostor`.',
     },
   );
-}
-
-function readUint16(bytes: Uint8Array, offset: number): number {
-  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
 }
 
 function refusal(bytes: Uint8Array, reason: string): DivertError {

@@ -26,3 +26,27 @@ export interface FilterTest {
   readonly success: Label;
   readonly failure: Label;
 }
+
+/**
+ * Whether a comparison is true.
+ *
+ * @param order less than, equal to or greater than 0, as the field's value is to the constant
+ */
+export function isTrue(operator: Operator, order: number): boolean {
+  switch (operator) {
+    case '=':
+      return order === 0;
+    case '!=':
+      return order !== 0;
+    case '<':
+      return order < 0;
+    case '<=':
+      return order <= 0;
+    case '>':
+      return order > 0;
+    case '>=':
+      return order >= 0;
+    default:
+      return operator satisfies never;
+  }
+}

@@ -9,7 +9,7 @@ import { ADDRESS_FLAGS, type Layer } from '../packet/address.ts';
 import { PacketScan, scanPacket } from '../packet/layout.ts';
 import { type FieldReader, READERS, type ReadContext } from './field-values.ts';
 import { FIELDS } from './fields.ts';
-import type { FilterTest, Label, Operator } from './graph.ts';
+import { type FilterTest, isTrue, type Label } from './graph.ts';
 import { MATCH, type Matcher, MatchInput, type MatchResult } from './match-input.ts';
 
 /** One test with what it needs looked up. */
@@ -78,7 +78,7 @@ function walk(steps: readonly Step[], context: ReadContext): MatchResult {
 }
 
 function compare(context: ReadContext, { test, words }: Step): boolean {
-  return holds(test.operator, order(context, test, words));
+  return isTrue(test.operator, order(context, test, words));
 }
 
 /** Negative, 0 or positive: the value against the constant. The sign goes first, so 0 is above -0. */
@@ -89,23 +89,4 @@ function order(context: ReadContext, test: FilterTest, words: number): number {
     if (difference !== 0) return test.negative ? -difference : difference;
   }
   return 0;
-}
-
-function holds(operator: Operator, order: number): boolean {
-  switch (operator) {
-    case '=':
-      return order === 0;
-    case '!=':
-      return order !== 0;
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    case '>=':
-      return order >= 0;
-    default:
-      return operator satisfies never;
-  }
 }

@@ -14,12 +14,8 @@ import {
   matchOutputInterface,
   matchOutputRange,
 } from './nftables/expression.ts';
-import {
-  type InterfaceRange,
-  interfaceRanges,
-  isLoopback,
-  LOOPBACK_IFINDEX,
-} from './output-interfaces.ts';
+import { type InterfaceRange, interfaceRanges, isLoopback } from './output-interfaces.ts';
+import { LOOPBACK_IFINDEX } from './sys/constants.ts';
 
 /** Before every other hook, conntrack's defragmentation at -400 included; room for 60,001 priorities. */
 const HOOK_PRIORITY_ZERO = -40000;

@@ -6,9 +6,8 @@
  */
 import { FIELD } from '../filter/fields.ts';
 import type { FilterTest } from '../filter/graph.ts';
+import { LOOPBACK_IFINDEX } from './sys/constants.ts';
 
-/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
-export const LOOPBACK_IFINDEX = 1;
 const MAX_INTERFACE = 0xffff_ffff;
 
 /** Interface indexes, both ends included. */

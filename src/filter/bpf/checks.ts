@@ -6,7 +6,7 @@
  */
 
 import { FIELD, FIELDS, LAYER_BIT } from '../fields.ts';
-import type { FilterTest, Operator } from '../graph.ts';
+import { type FilterTest, isTrue, type Operator } from '../graph.ts';
 import { HEADER_FIELDS, type HeaderField } from '../header-fields.ts';
 import type { BpfOptions, InexactReason } from './options.ts';
 import { ALL_WORLDS, HEADER_WORLDS, PRESENCE_HEADERS, type Worlds } from './worlds.ts';
@@ -168,20 +168,7 @@ function holds(test: FilterTest, value: number): boolean {
   const constant = test.value[0] >>> 0;
   // A constant with a minus sign, even -0, is below every unsigned value.
   const order = test.negative ? 1 : Math.sign(value - constant);
-  switch (test.operator) {
-    case '=':
-      return order === 0;
-    case '!=':
-      return order !== 0;
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    default:
-      return order >= 0;
-  }
+  return isTrue(test.operator, order);
 }
 
 function decided(success: boolean): Check {

@@ -4,7 +4,7 @@
  * @module
  */
 import { attribute, parseAttributes, readNumber, readString } from '../netlink/attribute.ts';
-import { IFREQ, IOCTL, SOCKET } from '../sys/constants.ts';
+import { IFREQ, IOCTL, LOOPBACK_IFINDEX, SOCKET } from '../sys/constants.ts';
 import { check, libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { withNamespace } from '../sys/namespace.ts';
@@ -33,8 +33,6 @@ const IFLA_IFNAME = 3;
 /** How long what was learned is taken for true. */
 const MEMORY_MS = 500;
 
-/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
-export const LOOPBACK_IFINDEX = 1;
 /** Devices we make ourselves have names that begin like this. */
 export const DEVICE_PREFIX = 'ndivert';
 

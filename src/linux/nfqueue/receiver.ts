@@ -9,7 +9,7 @@ import { isInjectedMark } from '../inject/mark.ts';
 import { align4 } from '../netlink/attribute.ts';
 import { NFGEN_HEADER_BYTES, NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
 import { NF_INET, NFPROTO } from '../nftables/constants.ts';
-import { ERRNO, MSG } from '../sys/constants.ts';
+import { ERRNO, LOOPBACK_IFINDEX, MSG } from '../sys/constants.ts';
 import { check, lastErrno, libc } from '../sys/libc.ts';
 import { CHUNK_SLOTS, Chunk, STRIDE_BYTES } from './chunk.ts';
 import { NFNL_SUBSYS_QUEUE, NFQA, NFQA_SKB, NFQNL_MSG } from './constants.ts';
@@ -26,8 +26,6 @@ const NLA_TYPE_MASK = 0x3fff;
 const IPV4_TOTAL_LENGTH = 2;
 const IPV6_PAYLOAD_LENGTH = 4;
 const LONGEST_LENGTH_FIELD = 0xffff;
-/** lo is interface 1 in every network namespace (LOOPBACK_IFINDEX). */
-const LOOPBACK_IFINDEX = 1;
 /** Free chunks kept: two turns worth, so that a steady load touches no new pages. */
 const SPARE_CHUNKS = 6;
 

@@ -164,19 +164,24 @@ export class Ruleset {
   /** Whether this kernel takes a rule: tried where no hook calls it. */
   accepts(expressions: readonly Expression[]): boolean {
     try {
-      new Transaction(this.#table)
-        .addChain(TRIAL_CHAIN)
-        .addRule(TRIAL_CHAIN, expressions)
-        .commit(this.#socket, 'try a rule');
+      this.#tryRule(expressions);
+      return true;
     } catch (error) {
       if (isNotFound(error)) return false;
       throw error;
     }
+  }
+
+  /** @throws {@link NetlinkError} when the kernel does not take the rule; nothing was changed */
+  #tryRule(expressions: readonly Expression[]): void {
+    new Transaction(this.#table)
+      .addChain(TRIAL_CHAIN)
+      .addRule(TRIAL_CHAIN, expressions)
+      .commit(this.#socket, 'try a rule');
     new Transaction(this.#table)
       .flushChain(TRIAL_CHAIN)
       .deleteChain(TRIAL_CHAIN)
       .commit(this.#socket, 'take the trial back');
-    return true;
   }
 
   /**
@@ -342,14 +347,7 @@ export class Ruleset {
     for (const { queue, loadModules } of attempts) {
       if (loadModules) this.#loadModules(programFd, queue);
       try {
-        new Transaction(this.#table)
-          .addChain(TRIAL_CHAIN)
-          .addRule(TRIAL_CHAIN, [matchProgram(programFd), queue(0)])
-          .commit(this.#socket, 'try a rule');
-        new Transaction(this.#table)
-          .flushChain(TRIAL_CHAIN)
-          .deleteChain(TRIAL_CHAIN)
-          .commit(this.#socket, 'take the trial back');
+        this.#tryRule([matchProgram(programFd), queue(0)]);
         Ruleset.#queueExpressions = [queue];
         return queue;
       } catch (error) {

@@ -78,6 +78,9 @@ export const NETLINK = {
 /** How pthread_sigmask(3) changes the mask, and the size of one (bits/sigaction.h, sigset_t). */
 export const SIGNAL_MASK = { SIG_BLOCK: 0, SIG_SETMASK: 2, BYTES: 128 } as const;
 
+/** lo is interface 1 in every network namespace (net/net_namespace.h). */
+export const LOOPBACK_IFINDEX = 1;
+
 /** Namespace type of setns(2) (linux/sched.h). */
 export const CLONE_NEWNET = 0x40000000;
 
