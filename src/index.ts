@@ -4,12 +4,20 @@
  * @module
  */
 export type { Backend } from './divert/backend.ts';
+export type { DivertEvent, FlowEvent, ReflectEvent, SocketEvent } from './divert/event.ts';
+export {
+  type EventLostStats,
+  type EventStats,
+  FlowHandle,
+  ReflectHandle,
+  SocketHandle,
+} from './divert/event-handle.ts';
 export { NetworkHandle, type ReceiveOptions } from './divert/network-handle.ts';
 export type { Access, Dialect, Fate, Mode, OpenOptions, ParamName } from './divert/options.ts';
 export { PacketBatch } from './divert/packet-batch.ts';
 export type { LostStats, Stats } from './divert/stats.ts';
 export * from './errors.ts';
 export { compileFilter, evaluateFilter, Filter, formatFilter } from './filter/index.ts';
-export { open } from './open.ts';
+export { type Handle, open } from './open.ts';
 export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
 export { Packet } from './packet/packet.ts';

@@ -4,15 +4,22 @@
  * @module
  */
 import type { Backend } from './divert/backend.ts';
+import { FlowHandle, ReflectHandle, SocketHandle } from './divert/event-handle.ts';
+import { type EventLayer, isEventLayer, resolveEventOptions } from './divert/event-options.ts';
 import { NetworkHandle } from './divert/network-handle.ts';
 import { checkFilterLayer, type OpenOptions, resolveOptions } from './divert/options.ts';
 import { UnsupportedError } from './errors.ts';
 import { compileFilter, type Filter } from './filter/index.ts';
+import type { Layer } from './packet/address.ts';
+
+/** A handle on any layer. */
+export type Handle = NetworkHandle | FlowHandle | SocketHandle | ReflectHandle;
 
 /**
- * Opens a handle: from now on, packets that match the filter come to it.
+ * Opens a handle: from now on, packets or events that match the filter come to it.
  *
  * @param filter WinDivert filter text, or a compiled filter of the same layer
+ * @param options their `layer` decides what kind of handle it is
  * @returns an open handle; close it, or use `await using`
  * @throws {@link FilterError} when the text is wrong
  * @throws {@link DivertError} `invalid-parameter` for options out of range or that do not go together
@@ -23,17 +30,62 @@ import { compileFilter, type Filter } from './filter/index.ts';
  * for await (const packet of handle) handle.send(packet);
  * ```
  */
-export async function open(
+export function open(
   filter: string | Filter,
-  options: OpenOptions = {},
-): Promise<NetworkHandle> {
-  const resolved = resolveOptions(options);
-  const compiled = typeof filter === 'string' ? compileFilter(filter, resolved.layer) : filter;
-  checkFilterLayer(compiled, resolved.layer);
-  const backend = options.backend ?? (await systemBackend());
-  const handle = new NetworkHandle(backend.openNetwork(compiled, resolved), resolved);
+  options: OpenOptions & { readonly layer: 'flow' },
+): Promise<FlowHandle>;
+export function open(
+  filter: string | Filter,
+  options: OpenOptions & { readonly layer: 'socket' },
+): Promise<SocketHandle>;
+export function open(
+  filter: string | Filter,
+  options: OpenOptions & { readonly layer: 'reflect' },
+): Promise<ReflectHandle>;
+export function open(
+  filter: string | Filter,
+  options?: OpenOptions & { readonly layer?: 'network' | 'forward' },
+): Promise<NetworkHandle>;
+export function open(filter: string | Filter, options?: OpenOptions): Promise<Handle>;
+export async function open(filter: string | Filter, options: OpenOptions = {}): Promise<Handle> {
+  const { layer = 'network' } = options;
+  const handle = isEventLayer(layer)
+    ? await openEvents(filter, { ...options, layer })
+    : await openNetwork(filter, options);
   if (options.signal?.aborted) await handle.close();
   return handle;
+}
+
+async function openNetwork(filter: string | Filter, options: OpenOptions): Promise<NetworkHandle> {
+  const resolved = resolveOptions(options);
+  const compiled = compileFor(filter, resolved.layer);
+  const backend = options.backend ?? (await systemBackend());
+  return new NetworkHandle(backend.openNetwork(compiled, resolved), resolved);
+}
+
+async function openEvents(
+  filter: string | Filter,
+  options: OpenOptions & { readonly layer: EventLayer },
+): Promise<Handle> {
+  const resolved = resolveEventOptions(options);
+  const { layer } = resolved;
+  const compiled = compileFor(filter, layer);
+  const backend = options.backend ?? (await systemBackend());
+  if (!backend.openEvents) {
+    throw new UnsupportedError(`layer ${layer}`, `Backend ${backend.name} has no ${layer} layer.`, {
+      hint: "It has packets only: use layer 'network'.",
+    });
+  }
+  const channel = backend.openEvents(compiled, resolved);
+  if (layer === 'flow') return new FlowHandle(channel, resolved);
+  if (layer === 'socket') return new SocketHandle(channel, resolved);
+  return new ReflectHandle(channel, resolved);
+}
+
+function compileFor(filter: string | Filter, layer: Layer): Filter {
+  const compiled = typeof filter === 'string' ? compileFilter(filter, layer) : filter;
+  checkFilterLayer(compiled, layer);
+  return compiled;
 }
 
 async function systemBackend(): Promise<Backend> {

@@ -20,16 +20,21 @@ export const HELPER = {
   skb_load_bytes: 26,
   get_socket_cookie: 46,
   get_socket_uid: 47,
+  sock_ops_cb_flags_set: 59,
+  get_current_cgroup_id: 80,
   sk_fullsock: 95,
   sk_storage_get: 107,
   sk_storage_delete: 108,
   get_netns_cookie: 122,
   ktime_get_boot_ns: 125,
+  sk_cgroup_id: 128,
   ringbuf_output: 130,
   ringbuf_reserve: 131,
   ringbuf_submit: 132,
   ringbuf_discard: 133,
   ringbuf_query: 134,
+  get_retval: 186,
+  set_retval: 187,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

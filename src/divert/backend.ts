@@ -6,6 +6,8 @@
  */
 import type { Filter } from '../filter/index.ts';
 import type { Address } from '../packet/address.ts';
+import type { DivertEvent } from './event.ts';
+import type { ResolvedEventOptions } from './event-options.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Slot } from './slot.ts';
 
@@ -15,6 +17,8 @@ export interface Backend {
   readonly name: string;
   /** @internal */
   openNetwork(filter: Filter, options: ResolvedOptions): NetworkChannel;
+  /** @internal absent: the backend has packets only. */
+  openEvents?(filter: Filter, options: ResolvedEventOptions): EventChannel;
 }
 
 /** What a channel tells its handle. Neither may throw. */
@@ -72,5 +76,40 @@ export interface NetworkChannel {
   detach(): void;
   counters(): ChannelCounters;
   /** Ends everything; packets without a verdict are dropped. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What the kernel counts for a channel of events. */
+export interface EventCounters {
+  /** Events the filter matched. */
+  matched: number;
+  /** Of those, let go because the exact check in user space says no. */
+  passed: number;
+  /** Not reported because the ring buffer was full. */
+  ringFull: number;
+  /** Flows not noticed because the table of flows was full. */
+  tableFull: number;
+}
+
+/**
+ * One handle's events on the flow, socket or reflect layer.
+ *
+ * @internal
+ */
+export interface EventChannel {
+  /** Begins to call the listener. */
+  start(listener: ChannelListener): void;
+  /**
+   * Reads what is there, about `budget` events at most.
+   *
+   * @returns whether there may be more
+   */
+  read(budget: number, sink: (event: DivertEvent) => void): boolean;
+  /** Swaps the filter: every event meets the old or the new one. */
+  setFilter(filter: Filter): void;
+  /** Nothing new is reported or blocked from here on; what was, can still be read. Idempotent. */
+  detach(): void;
+  counters(): EventCounters;
+  /** Ends everything. Idempotent. */
   close(): Promise<void>;
 }

@@ -13,17 +13,14 @@ import { HeldPacket, stalePacket } from './held-packet.ts';
 import { Ledger } from './ledger.ts';
 import {
   checkFilterLayer,
-  checkParam,
   invalidParameter,
-  PARAM_RANGES,
   type ParamName,
   type ResolvedOptions,
-  type SettableParam,
-  WINDIVERT_VERSION,
 } from './options.ts';
 import { checkOutgoing, unreachable, withOneHopLess } from './outgoing.ts';
 import { PacketBatch } from './packet-batch.ts';
 import { PacketQueue, type QueueLimits } from './packet-queue.ts';
+import { readParam, writeParam } from './params.ts';
 import type { Slot } from './slot.ts';
 import type { Stats } from './stats.ts';
 import { Waiters } from './waiters.ts';
@@ -169,29 +166,13 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   }
 
   getParam(name: ParamName): number {
-    switch (name) {
-      case 'queueLength':
-        return this.#limits.length;
-      case 'queueTimeMs':
-        return this.#limits.timeMs;
-      case 'queueSizeBytes':
-        return this.#limits.sizeBytes;
-      case 'versionMajor':
-        return WINDIVERT_VERSION.major;
-      case 'versionMinor':
-        return WINDIVERT_VERSION.minor;
-      default:
-        throw invalidParameter(`There is no parameter ${JSON.stringify(name)}.`);
-    }
+    return readParam(this.#limits, name);
   }
 
   /** @throws {@link DivertError} `invalid-parameter` out of range, or for a version */
   setParam(name: ParamName, value: number): void {
-    if (!Object.hasOwn(PARAM_RANGES, name)) throw invalidParameter(`${name} cannot be set.`);
-    const checked = checkParam(name as SettableParam, value);
-    if (name === 'queueLength') this.#limits.length = checked;
-    else if (name === 'queueSizeBytes') this.#limits.sizeBytes = checked;
-    else this.#limits.timeMs = this.#ledger.holdTimeMs = checked;
+    writeParam(this.#limits, name, value);
+    this.#ledger.holdTimeMs = this.#limits.timeMs;
   }
 
   /** Every packet accounted for. */

@@ -17,11 +17,17 @@ export type Dialect = 'windivert' | 'extended';
 
 /** How a handle works. Every option has WinDivert's default. */
 export interface OpenOptions {
-  /** Where packets are taken. 'network': to and from this host; 'forward': through it. */
+  /**
+   * What is taken. 'network': packets to and from this host; 'forward': packets through it; 'flow':
+   * the beginning and end of flows; 'socket': operations on sockets; 'reflect': handles.
+   */
   layer?: Layer;
   /** -30000..30000; higher sees packets first. */
   priority?: number;
-  /** 'divert' takes packets out, 'drop' drops them in the kernel, 'sniff' copies them. */
+  /**
+   * 'divert' takes packets out, 'drop' drops them in the kernel, 'sniff' copies them. On the socket layer
+   * 'divert' blocks and reports, 'drop' blocks, 'sniff' reports; flow and reflect handles sniff.
+   */
   mode?: Mode;
   /** What the handle may do. */
   access?: Access;
@@ -56,6 +62,13 @@ export interface OpenOptions {
    * throughput. Mode 'sniff' always does. Checksums may not be final then: `address` says so.
    */
   largePackets?: boolean;
+  /** Socket layer: name of the error that a blocked bind or connect fails with, default 'EPERM'. */
+  blockError?: string;
+  /**
+   * Flow layer: after how many milliseconds of silence a flow without connections (UDP, ICMP) counts as
+   * ended: 100..3600000, default 60000.
+   */
+  flowTimeoutMs?: number;
   /** Closes the handle; a waiting receive ends, it does not throw. */
   signal?: AbortSignal;
   /** Default: this machine's kernel. */
@@ -133,7 +146,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
   refuseUnsupported(options);
   return {
     layer,
-    priority: inRange('priority', options.priority ?? 0, -PRIORITY_LIMIT, PRIORITY_LIMIT),
+    priority: checkPriority(options.priority),
     mode,
     access,
     queueLength: checkParam('queueLength', options.queueLength),
@@ -156,6 +169,11 @@ function defaultSize({ largePackets, mode }: OpenOptions): number {
   return largePackets && mode !== 'sniff' ? queueSizeBytes.maximum : queueSizeBytes.default;
 }
 
+/** Checks a priority; undefined is 0. */
+export function checkPriority(priority: number | undefined): number {
+  return inRange('priority', priority ?? 0, -PRIORITY_LIMIT, PRIORITY_LIMIT);
+}
+
 /** Checks the value of a parameter that can be set; undefined is its default. */
 export function checkParam(name: SettableParam, value: number | undefined): number {
   const range = PARAM_RANGES[name];
@@ -173,10 +191,10 @@ export function checkFilterLayer(filter: Filter, layer: Layer): void {
 
 function checkLayer(layer: Layer): 'network' | 'forward' {
   if (layer === 'network' || layer === 'forward') return layer;
-  oneOf('layer', layer, LAYERS);
-  throw new UnsupportedError(`layer ${layer}`, `The ${layer} layer is not available yet.`, {
-    hint: "Use layer 'network' or 'forward'.",
-  });
+  throw invalidParameter(
+    `Option layer is ${JSON.stringify(layer)}.`,
+    `It can be ${LAYERS.map((name) => `'${name}'`).join(', ')}.`,
+  );
 }
 
 function refuseUnsupported(options: OpenOptions): void {
@@ -190,7 +208,8 @@ function refuseUnsupported(options: OpenOptions): void {
   });
 }
 
-function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+/** Checks a choice. */
+export function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (allowed.includes(value)) return value;
   throw invalidParameter(
     `Option ${name} is ${JSON.stringify(value)}.`,

@@ -1,5 +1,5 @@
 /**
- * Packets that wait for `receive`, with WinDivert's limits: length, bytes and time.
+ * Packets or events that wait for `receive`, with WinDivert's limits: length, bytes and time.
  *
  * @module
  */
@@ -14,17 +14,23 @@ export interface QueueLimits {
   sizeBytes: number;
 }
 
-export class PacketQueue {
+/** What the queue looks at. */
+export interface QueueItem {
+  readonly originalLength: number;
+  arrivedMs: number;
+}
+
+export class PacketQueue<Item extends QueueItem = Slot> {
   readonly limits: QueueLimits;
-  readonly #evict: (slot: Slot, cause: EvictionCause) => void;
+  readonly #evict: (item: Item, cause: EvictionCause) => void;
   /** A ring; its size is a power of two and grows with need. */
-  #ring: (Slot | undefined)[] = new Array(256);
+  #ring: (Item | undefined)[] = new Array(256);
   #head = 0;
   #length = 0;
   #bytes = 0;
 
   /** @param evict gets each packet that is pushed out; it decides about it and releases it */
-  constructor(limits: QueueLimits, evict: (slot: Slot, cause: EvictionCause) => void) {
+  constructor(limits: QueueLimits, evict: (item: Item, cause: EvictionCause) => void) {
     this.limits = limits;
     this.#evict = evict;
   }
@@ -34,21 +40,21 @@ export class PacketQueue {
   }
 
   /** Adds a packet; a full queue loses its oldest. */
-  push(slot: Slot): void {
+  push(item: Item): void {
     const { length, sizeBytes } = this.limits;
-    if (slot.originalLength > sizeBytes) {
-      this.#evict(slot, 'tooBig');
+    if (item.originalLength > sizeBytes) {
+      this.#evict(item, 'tooBig');
       return;
     }
-    while (this.#length >= length || this.#bytes + slot.originalLength > sizeBytes) {
+    while (this.#length >= length || this.#bytes + item.originalLength > sizeBytes) {
       const oldest = this.#take();
       if (!oldest) break;
       this.#evict(oldest, 'queueFull');
     }
     if (this.#length === this.#ring.length) this.#grow();
-    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = slot;
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = item;
     this.#length++;
-    this.#bytes += slot.originalLength;
+    this.#bytes += item.originalLength;
   }
 
   /** Drops packets that waited too long. */
@@ -63,18 +69,18 @@ export class PacketQueue {
   }
 
   /** The oldest packet, or undefined. */
-  shift(): Slot | undefined {
+  shift(): Item | undefined {
     return this.#take();
   }
 
-  #take(): Slot | undefined {
+  #take(): Item | undefined {
     if (this.#length === 0) return undefined;
-    const slot = this.#ring[this.#head];
+    const item = this.#ring[this.#head];
     this.#ring[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.#length--;
-    this.#bytes -= slot?.originalLength ?? 0;
-    return slot;
+    this.#bytes -= item?.originalLength ?? 0;
+    return item;
   }
 
   #grow(): void {

@@ -53,6 +53,8 @@ export const OPTION = {
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   SO_MARK: 36,
+  SO_COOKIE: 57,
+  SO_NETNS_COOKIE: 71,
   SOL_IP: 0,
   IP_HDRINCL: 3,
   SOL_NETLINK: 270,
@@ -86,6 +88,16 @@ export const CLONE_NEWNET = 0x40000000;
 
 /** Number of bpf(2) (asm/unistd.h) on this machine. */
 export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;
+
+/** Numbers of the new mount calls, the same on every architecture, and what they are told (linux/mount.h). */
+export const MOUNT_CALL = {
+  NR_FSOPEN: 430,
+  NR_FSCONFIG: 431,
+  NR_FSMOUNT: 432,
+  FSOPEN_CLOEXEC: 1,
+  FSCONFIG_CMD_CREATE: 6,
+  FSMOUNT_CLOEXEC: 1,
+} as const;
 
 /** Requests of ioctl(2) on sockets and on /dev/net/tun (linux/sockios.h, linux/if_tun.h). */
 export const IOCTL = {

@@ -127,6 +127,28 @@ export const libc = {
     set: Pointer,
     oldSet: Pointer,
   ) => number,
+  /** `syscall(2)` for fsconfig(2) and fsmount(2): number and five arguments. */
+  mountCall: process.func('syscall', 'long', [
+    'long',
+    'long',
+    'long',
+    'void *',
+    'void *',
+    'long',
+  ]) as (
+    number: number,
+    first: number,
+    second: number,
+    third: Pointer,
+    fourth: Pointer,
+    fifth: number,
+  ) => number,
+  /** `syscall(2)` for fsopen(2): number, name, flags. */
+  fsopen: process.func('syscall', 'long', ['long', 'void *', 'long']) as (
+    number: number,
+    name: Pointer,
+    flags: number,
+  ) => number,
   /** `syscall(2)` with the fixed prototype of bpf(2): number, command, attribute, size. */
   bpf: process.func('syscall', 'long', ['long', 'long', 'void *', 'long']) as (
     number: number,
