@@ -19,6 +19,16 @@ export { IPv4View } from './ipv4.ts';
 export { IPv6View, type IPv6Words } from './ipv6.ts';
 export { Packet } from './packet.ts';
 export { type PacketLayout, parsePacket } from './parse.ts';
+export {
+  type DnsMessage,
+  type DnsOptions,
+  type DnsQuestion,
+  dnsMessage,
+  dnsQuestions,
+} from './peek/dns.ts';
+export { type HttpRequest, httpRequest } from './peek/http.ts';
+export { StreamHead } from './peek/stream-head.ts';
+export { tlsServerName } from './peek/tls.ts';
 export type { ProcessInfo } from './process-info.ts';
 export { TcpView } from './tcp.ts';
 export { decrementTtl } from './ttl.ts';
