@@ -13,7 +13,15 @@ export {
   SocketHandle,
 } from './divert/event-handle.ts';
 export { NetworkHandle, type ReceiveOptions } from './divert/network-handle.ts';
-export type { Access, Dialect, Fate, Mode, OpenOptions, ParamName } from './divert/options.ts';
+export type {
+  Access,
+  Dialect,
+  Fate,
+  Mode,
+  NetworkOpenOptions,
+  OpenOptions,
+  ParamName,
+} from './divert/options.ts';
 export { PacketBatch } from './divert/packet-batch.ts';
 export type { LostStats, Stats } from './divert/stats.ts';
 export * from './errors.ts';

@@ -7,7 +7,12 @@ import type { Backend } from './divert/backend.ts';
 import { FlowHandle, ReflectHandle, SocketHandle } from './divert/event-handle.ts';
 import { type EventLayer, isEventLayer, resolveEventOptions } from './divert/event-options.ts';
 import { NetworkHandle } from './divert/network-handle.ts';
-import { checkFilterLayer, type OpenOptions, resolveOptions } from './divert/options.ts';
+import {
+  checkFilterLayer,
+  type NetworkOpenOptions,
+  type OpenOptions,
+  resolveOptions,
+} from './divert/options.ts';
 import { UnsupportedError } from './errors.ts';
 import { compileFilter, type Filter } from './filter/index.ts';
 import type { Layer } from './packet/address.ts';
@@ -42,10 +47,7 @@ export function open(
   filter: string | Filter,
   options: OpenOptions & { readonly layer: 'reflect' },
 ): Promise<ReflectHandle>;
-export function open(
-  filter: string | Filter,
-  options?: OpenOptions & { readonly layer?: 'network' | 'forward' },
-): Promise<NetworkHandle>;
+export function open(filter: string | Filter, options?: NetworkOpenOptions): Promise<NetworkHandle>;
 export function open(filter: string | Filter, options?: OpenOptions): Promise<Handle>;
 export async function open(filter: string | Filter, options: OpenOptions = {}): Promise<Handle> {
   const { layer = 'network' } = options;

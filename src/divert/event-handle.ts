@@ -102,17 +102,22 @@ export class EventHandle<Event extends DivertEvent>
       throw invalidParameter("A handle with mode 'drop' receives nothing.");
     }
     while (!options.signal?.aborted) {
-      this.#queue.expire(this.#clock.now());
-      const waiting = this.#queue.shift();
-      if (waiting) {
-        this.#delivered++;
-        this.#waits.add(this.#clock.now() - waiting.arrivedMs);
-        return waiting.event;
-      }
+      const event = this.receiveQueued();
+      if (event) return event;
       if (this.#isEnded()) return null;
       await this.#waiters.wait(options.signal);
     }
     return null;
+  }
+
+  /** @internal the next event that is there now, undefined when none is */
+  receiveQueued(): Event | undefined {
+    this.#queue.expire(this.#clock.now());
+    const waiting = this.#queue.shift();
+    if (!waiting) return undefined;
+    this.#delivered++;
+    this.#waits.add(this.#clock.now() - waiting.arrivedMs);
+    return waiting.event;
   }
 
   /** Receives until the handle is shut down. Leaving the loop leaves the handle open. */

@@ -42,7 +42,6 @@ const PACKET_OPTIONS = [
   'snapLength',
   'fragments',
   'largePackets',
-  'attribution',
 ] as const;
 
 export function isEventLayer(layer: Layer | undefined): layer is EventLayer {
@@ -59,7 +58,7 @@ export function resolveEventOptions(
   options: OpenOptions & { readonly layer: EventLayer },
 ): ResolvedEventOptions {
   const { layer } = options;
-  const surplus = PACKET_OPTIONS.find((name) => options[name] !== undefined);
+  const surplus = PACKET_OPTIONS.find((name) => options[name]);
   if (surplus !== undefined) {
     throw invalidParameter(
       `Option ${surplus} means nothing on the ${layer} layer.`,

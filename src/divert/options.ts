@@ -75,6 +75,9 @@ export interface OpenOptions {
   backend?: Backend;
 }
 
+/** Options of a handle for packets. */
+export type NetworkOpenOptions = OpenOptions & { readonly layer?: 'network' | 'forward' };
+
 /** Names of a handle's parameters (WINDIVERT_PARAM). */
 export type ParamName =
   | 'queueLength'

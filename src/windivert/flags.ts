@@ -53,7 +53,8 @@ export function resolveFlags(
     mode: bits & SNIFF ? 'sniff' : bits & DROP ? 'drop' : 'divert',
     access: bits & RECV_ONLY ? 'receive' : bits & SEND_ONLY ? 'send' : 'both',
     install: !(bits & NO_INSTALL),
-    fragments: (bits & FRAGMENTS) !== 0,
+    // Nothing on the event layers is a fragment.
+    fragments: (bits & FRAGMENTS) !== 0 && REQUIRED[name] === 0,
   };
 }
 

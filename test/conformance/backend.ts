@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type NetworkHandle, type OpenOptions, open, type Packet } from '../../src/index.ts';
+import { type NetworkHandle, type NetworkOpenOptions, open, type Packet } from '../../src/index.ts';
 
 /** Datagrams to this port arrive at the world's host. */
 export const WORLD_PORT = 6000;
@@ -13,7 +13,7 @@ export const WORLD_PORT = 6000;
 /** A host with handles on it, and somebody who sends datagrams to it. */
 export interface World {
   /** Options that put a handle on the host. */
-  readonly options: OpenOptions;
+  readonly options: NetworkOpenOptions;
   /**
    * Listens for datagrams until `count` came, or none for a while.
    *
@@ -42,7 +42,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
     });
     afterAll(() => world.close());
 
-    const openHere = (options: OpenOptions = {}): Promise<NetworkHandle> =>
+    const openHere = (options: NetworkOpenOptions = {}): Promise<NetworkHandle> =>
       open(`inbound and udp.DstPort == ${WORLD_PORT}`, { ...world.options, ...options });
 
     const lengths = async (listening: { payloads: Promise<Uint8Array[]> }): Promise<number[]> =>
@@ -456,7 +456,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         ['layer', { layer: 'ethernet' }],
         ['onExit', { onExit: 'maybe' }],
       ])('%s: %j', async (option, options) => {
-        await expect(openHere(options as OpenOptions)).rejects.toMatchObject({
+        await expect(openHere(options as NetworkOpenOptions)).rejects.toMatchObject({
           code: 'invalid-parameter',
           message: expect.stringContaining(option),
         });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type NetworkHandle, type OpenOptions, open, type Packet } from '../../src/index.ts';
+import { type NetworkHandle, type NetworkOpenOptions, open, type Packet } from '../../src/index.ts';
 import { splitPacket } from '../../src/linux/inject/split.ts';
 import { calcChecksums } from '../../src/packet/checksum.ts';
 import { datagram, FAMILIES, type Family, received, receivedLengths } from '../helpers/datagram.ts';
@@ -39,7 +39,7 @@ const isPiece = (packet: Packet): boolean =>
 /** A handle in b that lets `work` see each packet and sends it on unless that says 'drop'. */
 async function divert(
   filter: string,
-  options: OpenOptions,
+  options: NetworkOpenOptions,
   work: (packet: Packet) => 'drop' | undefined = () => undefined,
 ) {
   const handle: NetworkHandle = await open(filter, { namespace: net.b.path, ...options });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type NetworkHandle,
-  type OpenOptions,
+  type NetworkOpenOptions,
   open,
   type Packet,
   type Stats,
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.close());
 
-const sniff = (end: NetworkEnd, filter: string, options: OpenOptions = {}) =>
+const sniff = (end: NetworkEnd, filter: string, options: NetworkOpenOptions = {}) =>
   open(filter, {
     namespace: end.path,
     mode: 'sniff',

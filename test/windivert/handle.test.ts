@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { NetworkHandle } from '../../src/divert/network-handle.ts';
 import { DivertError } from '../../src/errors.ts';
 import {
   type HANDLE,
@@ -56,8 +57,10 @@ async function receive(handle: HANDLE): Promise<{ packet: Uint8Array; addr: WIND
   return { packet: buffer.subarray(0, recvLen), addr };
 }
 
+const network = (handle: HANDLE): NetworkHandle => handle.handle as NetworkHandle;
+
 async function flush(handle: HANDLE): Promise<void> {
-  await handle.handle.flush();
+  await network(handle).flush();
 }
 
 /** Lets what arrived reach the queue. */
@@ -350,7 +353,7 @@ describe('batches', () => {
   test('a packet that is refused does not end a batch', async () => {
     const handle = await openHere();
     let tries = 0;
-    const send = vi.spyOn(handle.handle, 'send').mockImplementation(() => {
+    const send = vi.spyOn(network(handle), 'send').mockImplementation(() => {
       if (++tries === 2) throw new DivertError('host-unreachable', 'no hop left');
     });
     const bytes = concat(...[1, 2, 3].map(datagram));
