@@ -158,7 +158,7 @@ class Machine {
     }
     const operand = opcode & SOURCE.X ? this.#get(source) : BigInt(immediate);
     const left = mask(this.#get(destination), bits);
-    return compare(operation, left, mask(operand, bits)) ? offset : 0;
+    return compare(operation, left, mask(operand, bits), bits) ? offset : 0;
   }
 
   #call(helper: number): void {
@@ -184,7 +184,7 @@ function swapped(value: bigint, bytes: number): bigint {
   return result;
 }
 
-function calculate(operation: number, left: bigint, right: bigint, bits: number): bigint {
+function calculate(operation: number, left: bigint, right: bigint, bits: 32 | 64): bigint {
   const shift = right % BigInt(bits);
   switch (operation) {
     case ALU.MOV:
@@ -201,13 +201,24 @@ function calculate(operation: number, left: bigint, right: bigint, bits: number)
       return left << shift;
     case ALU.RSH:
       return left >> shift;
+    case ALU.ARSH:
+      return BigInt.asIntN(bits, left) >> shift;
     default:
       throw new Error(`no arithmetic 0x${operation.toString(16)}`);
   }
 }
 
-function compare(operation: number, left: bigint, right: bigint): boolean {
+function compare(operation: number, left: bigint, right: bigint, bits: 32 | 64): boolean {
+  const signed = (value: bigint): bigint => BigInt.asIntN(bits, value);
   switch (operation) {
+    case JUMP.JSLT:
+      return signed(left) < signed(right);
+    case JUMP.JSLE:
+      return signed(left) <= signed(right);
+    case JUMP.JSGT:
+      return signed(left) > signed(right);
+    case JUMP.JSGE:
+      return signed(left) >= signed(right);
     case JUMP.JEQ:
       return left === right;
     case JUMP.JNE:

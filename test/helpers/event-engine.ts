@@ -1,0 +1,95 @@
+/** The event layers' eBPF back end as a filter engine: the packet is a record. */
+
+import { Assembler } from '../../src/bpf/assembler.ts';
+import type { Instruction } from '../../src/bpf/instruction.ts';
+import { R0, R2, R3, R4, R7, R10 } from '../../src/bpf/instruction.ts';
+import { compileFilter } from '../../src/filter/compile.ts';
+import {
+  type EmittedFilter,
+  type EventFilterOptions,
+  type EventLayer,
+  emitEventFilter,
+} from '../../src/filter/emit-event-bpf.ts';
+import { fieldOnLayer } from '../../src/filter/fields.ts';
+import type { FilterTest } from '../../src/filter/graph.ts';
+import { SOCKET_EVENT } from '../../src/packet/event-layout.ts';
+import type { Exemption, FilterCase, FilterEngine } from '../conformance/filter-engine.ts';
+import type { BpfHost } from './bpf-engine.ts';
+import { inputOf, recordOf } from './event-record.ts';
+
+interface EventProgram extends EmittedFilter {
+  readonly instructions: readonly Instruction[];
+}
+
+/** A socket filter that takes the packet for a record and says whether the filter matches it. */
+export function compileEventProgram(
+  tests: readonly FilterTest[],
+  layer: EventLayer,
+  options: Pick<EventFilterOptions, 'facts' | 'localUnknown'> = {},
+): EventProgram {
+  const assembler = new Assembler();
+  const accept = assembler.newLabel('match');
+  const reject = assembler.newLabel('no_match');
+  assembler.moveImmediate(R2, 0);
+  assembler.move(R3, R10);
+  assembler.alu('ADD', R3, -SOCKET_EVENT.BYTES, 64);
+  assembler.move(R7, R3);
+  assembler.moveImmediate(R4, SOCKET_EVENT.BYTES);
+  assembler.call('skb_load_bytes');
+  assembler.jumpIf('JNE', R0, 0, reject);
+  const emitted = emitEventFilter(assembler, tests, layer, {
+    ...options,
+    record: R7,
+    accept,
+    reject,
+  });
+  assembler.label(accept);
+  assembler.moveImmediate(R0, 1);
+  assembler.exit();
+  assembler.label(reject);
+  assembler.moveImmediate(R0, 0);
+  assembler.exit();
+  return { ...assembler.assemble(), ...emitted };
+}
+
+/** The engine on a host; {@link EVENT_EXEMPTIONS} go with it. */
+export function createEventEngine(name: string, host: BpfHost): FilterEngine {
+  return {
+    name,
+    layers: ['flow', 'socket', 'reflect'],
+    prepare: ({ tests, layer: anyLayer }) => {
+      const layer = anyLayer as EventLayer;
+      const program = host(compileEventProgram(tests, layer).instructions);
+      return {
+        matches: (packet, address) => {
+          if (packet !== null && layer !== 'reflect') return 'invalid-parameter';
+          if (program.run(recordOf(inputOf(address, layer), layer)) !== 0) return true;
+          return hasForeignFields(tests, layer) ? 'unknown' : false;
+        },
+        close: () => program.close(),
+      };
+    },
+  };
+}
+
+function hasForeignFields(tests: readonly FilterTest[], layer: EventLayer): boolean {
+  return tests.some(({ field }) => !fieldOnLayer(field, layer));
+}
+
+function testsOf({ filter, layer }: FilterCase): readonly FilterTest[] {
+  try {
+    return compileFilter(filter, layer).tests;
+  } catch {
+    // Refused before any engine sees it.
+    return [];
+  }
+}
+
+/** What programs do not answer. */
+export const EVENT_EXEMPTIONS: readonly Exemption[] = [
+  {
+    reason: 'a program that reaches a field of another layer does not match and has no errors',
+    kind: 'unknown',
+    applies: (filterCase) => hasForeignFields(testsOf(filterCase), filterCase.layer as EventLayer),
+  },
+];
