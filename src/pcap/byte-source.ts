@@ -12,20 +12,27 @@ export interface ChunkReader {
   cancel(reason?: unknown): Promise<void>;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /**
  * Hands out exact numbers of bytes from chunks of any size and knows the offset in the file. Holds
- * no more than one record and one chunk.
+ * no more than one record and one chunk. What it handed out is not written to again.
  *
  * @internal
  */
 export class ByteSource {
+  readonly #input: CaptureInput;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #current: Uint8Array;
+  #view: DataView;
   #position = 0;
   #offset = 0;
+  #isWaiting = false;
 
   constructor(input: CaptureInput) {
-    this.#current = input instanceof Uint8Array ? input : new Uint8Array(0);
+    this.#input = input;
+    this.#current = input instanceof Uint8Array ? input : NO_BYTES;
+    this.#view = viewOf(this.#current);
     this.#chunks = iterate(input);
   }
 
@@ -34,55 +41,70 @@ export class ByteSource {
     return this.#offset;
   }
 
-  /** Waits until `length` bytes can be taken; false when the file ends before. */
-  async has(length: number): Promise<boolean> {
-    let available = this.#current.length - this.#position;
-    if (available >= length) return true;
-    const parts = [this.#current.subarray(this.#position)];
-    while (available < length) {
-      const next = await this.#chunks.next();
-      if (next.done === true) break;
-      parts.push(next.value);
-      available += next.value.length;
-    }
-    this.#current = concatenate(parts, available);
-    this.#position = 0;
-    return available >= length;
-  }
-
-  /** Bytes left in the file when `has` said no. */
+  /** Bytes that can be taken without waiting. */
   get remaining(): number {
     return this.#current.length - this.#position;
   }
 
-  /** A view of the next bytes, without taking them. Only after `has(length)` said yes. */
-  peek(length: number): Uint8Array {
-    return this.#current.subarray(this.#position, this.#position + length);
+  /** Whether `length` bytes can be taken without waiting. */
+  has(length: number): boolean {
+    return this.#current.length - this.#position >= length;
   }
 
-  /** A view of the next bytes. Only after `has(length)` said yes. */
-  take(length: number): Uint8Array {
-    const bytes = this.peek(length);
+  /** Waits until `length` bytes can be taken; false when the file ends before. */
+  async fill(length: number): Promise<boolean> {
+    let available = this.remaining;
+    if (available >= length) return true;
+    const parts = available > 0 ? [this.#current.subarray(this.#position)] : [];
+    this.#isWaiting = true;
+    try {
+      while (available < length) {
+        const next = await this.#chunks.next();
+        if (next.done === true) break;
+        if (next.value.length === 0) continue;
+        parts.push(next.value);
+        available += next.value.length;
+      }
+    } finally {
+      this.#isWaiting = false;
+      this.#current = concatenate(parts, available);
+      this.#view = viewOf(this.#current);
+      this.#position = 0;
+    }
+    return available >= length;
+  }
+
+  /** A number `at` bytes ahead, without taking it. Only within what `has` said yes to. */
+  uint32(at: number, littleEndian: boolean): number {
+    return this.#view.getUint32(this.#position + at, littleEndian);
+  }
+
+  /** As `uint32`. */
+  uint16(at: number, littleEndian: boolean): number {
+    return this.#view.getUint16(this.#position + at, littleEndian);
+  }
+
+  /** A view of bytes ahead, without taking them. Only within what `has` said yes to. */
+  peek(from: number, to: number): Uint8Array {
+    return this.#current.subarray(this.#position + from, this.#position + to);
+  }
+
+  /** Passes over bytes. Only after `has(length)` said yes. */
+  skip(length: number): void {
     this.#position += length;
     this.#offset += length;
-    return bytes;
   }
 
-  /** Passes over any number of bytes without holding them; false when the file ends before. */
-  async skip(length: number): Promise<boolean> {
-    let left = length;
-    while (left > 0) {
-      if (this.remaining === 0 && !(await this.has(1))) return false;
-      const step = Math.min(left, this.remaining);
-      this.take(step);
-      left -= step;
-    }
-    return true;
-  }
-
-  /** Tells the producer that no more is wanted. */
+  /** Tells the producer that no more is wanted. Does not wait for one that is silent. */
   async close(): Promise<void> {
-    await this.#chunks.return?.();
+    if (!this.#isWaiting) {
+      await this.#chunks.return?.();
+      return;
+    }
+    this.#chunks.return?.().catch(() => {});
+    if ('destroy' in this.#input && typeof this.#input.destroy === 'function') {
+      this.#input.destroy();
+    }
   }
 }
 
@@ -109,6 +131,8 @@ function checkChunk(chunk: unknown): Uint8Array {
 }
 
 function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const [first = NO_BYTES] = parts;
+  if (parts.length <= 1) return first;
   const result = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
@@ -118,10 +142,22 @@ function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
   return result;
 }
 
+/** @internal */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** The error of a file that ends inside `what`, which started at `start`. @internal */
 export function truncated(what: string, start: number, source: ByteSource): CaptureError {
   const end = source.offset + source.remaining;
   return new CaptureError(start, `The capture file is truncated: ${what} ends after byte ${end}`, {
     hint: 'Everything before it was read. The program that wrote the file was probably stopped.',
+  });
+}
+
+/** The error of a record or block at `start` that cannot be as it is. @internal */
+export function corrupt(start: number, what: string): CaptureError {
+  return new CaptureError(start, `The capture file is corrupt: ${what}`, {
+    hint: 'Everything before it was read.',
   });
 }

@@ -6,18 +6,22 @@
 
 export { CaptureError } from '../errors.ts';
 export type { CaptureInput, ChunkReader } from './byte-source.ts';
-export { captureDirection, networkLayer } from './network-layer.ts';
+export type { CaptureSink } from './capture-sink.ts';
+export { captureDirection, captureInterfaceIndex, networkLayer } from './network-layer.ts';
+export { dropReason, processName } from './notes.ts';
 export { readCapture } from './read-capture.ts';
 export {
   type CaptureDirection,
   type CaptureInterface,
   type CaptureRecord,
+  type CaptureVerdict,
   LINK_TYPE,
 } from './record.ts';
 export {
   type CapturePacket,
-  type CaptureSink,
+  type CaptureStatistics,
   type CaptureWriter,
   type CaptureWriterOptions,
+  type WrittenInterface,
   writeCapture,
 } from './write-capture.ts';

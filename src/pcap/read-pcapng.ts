@@ -12,245 +12,207 @@ import {
   BLOCK_TYPE,
   BYTE_ORDER_MAGIC,
   ENHANCED_PACKET,
-  INTERFACE_DESCRIPTION,
-  OLD_PACKET_INTERFACE,
-  OPTION,
-  OPTION_HEADER_BYTES,
-  PACKET_DIRECTION,
+  OLD_PACKET,
   padded,
   SECTION_HEADER,
   SIMPLE_PACKET,
 } from './block.ts';
-import { type ByteSource, truncated } from './byte-source.ts';
-import { MAX_RECORD_BYTES, viewOf } from './read-pcap.ts';
-import type { CaptureDirection, CaptureInterface, CaptureRecord } from './record.ts';
+import { type ByteSource, corrupt, truncated } from './byte-source.ts';
+import {
+  type OptionBlock,
+  readInterface,
+  readPacketOptions,
+  type SectionInterface,
+  toNanoseconds,
+} from './read-options.ts';
+import { MAX_RECORD_BYTES } from './read-pcap.ts';
+import { type CaptureRecord, NO_COMMENTS, type RecordSteps } from './record.ts';
 
 const VERSION_MAJOR = 1;
-const NANOSECONDS_PER_SECOND = 1_000_000_000n;
-const DEFAULT_RESOLUTION = 6;
-/** Set: the exponent is one of 2, else of 10. */
-const RESOLUTION_BASE_2 = 0x80;
+/** More are no capture but an attempt to fill the memory. */
+const MAX_INTERFACES = 65_536;
+/** Block type, length and byte-order magic. */
+const SECTION_START_BYTES = BLOCK_HEADER_BYTES + 4;
+const BODY = BLOCK_HEADER_BYTES;
 
-/** An interface and how its timestamps become nanoseconds. */
-interface SectionInterface {
-  readonly description: CaptureInterface;
-  readonly ticksPerSecond: bigint;
-  readonly offsetNs: bigint;
-}
-
-interface Section {
-  readonly littleEndian: boolean;
+/** A block that is read. */
+interface Block extends OptionBlock {
+  readonly type: number;
   readonly interfaces: SectionInterface[];
 }
 
-/** A block's body with what is needed to read it. */
-interface Block {
-  readonly start: number;
-  readonly type: number;
-  readonly body: Uint8Array;
-  readonly view: DataView;
-  readonly section: Section;
-}
-
 /** Reads a file that starts with a section header block. @internal */
-export async function* readPcapng(source: ByteSource): AsyncGenerator<CaptureRecord, void> {
-  let section: Section = { littleEndian: true, interfaces: [] };
-  while (await source.has(1)) {
+export function* readPcapng(source: ByteSource): RecordSteps {
+  let littleEndian = true;
+  let interfaces: SectionInterface[] = [];
+  while (source.has(1) || (yield 1)) {
     const start = source.offset;
-    if (!(await source.has(BLOCK_HEADER_BYTES))) throw truncated('a block header', start, source);
-    if (viewOf(source.peek(4)).getUint32(0) === BLOCK_TYPE.SECTION_HEADER) {
-      section = { littleEndian: await sectionByteOrder(source), interfaces: [] };
+    if (!source.has(BODY) && !(yield BODY)) throw truncated('a block header', start, source);
+    if (source.uint32(0, false) === BLOCK_TYPE.SECTION_HEADER) {
+      littleEndian = yield* sectionByteOrder(source);
+      interfaces = [];
     }
-    const block = await readBlock(source, section);
-    if (block === null) continue;
-    if (block.type === BLOCK_TYPE.SECTION_HEADER) checkVersion(block);
-    else if (block.type === BLOCK_TYPE.INTERFACE_DESCRIPTION) addInterface(block);
-    else yield readPacket(block);
+    const type = source.uint32(0, littleEndian);
+    const length = source.uint32(4, littleEndian);
+    checkLength(start, type, length);
+    if (!isRead(type)) {
+      yield* passOver(source, length, littleEndian);
+      continue;
+    }
+    if (!source.has(length) && !(yield length)) throw truncatedBlock(start, length, source);
+    const end = length - BLOCK_TRAILER_BYTES;
+    checkTrailer(start, length, source.uint32(end, littleEndian));
+    const record = readBlock({ source, start, type, end, littleEndian, interfaces });
+    source.skip(length);
+    if (record !== null) yield record;
   }
 }
 
-async function sectionByteOrder(source: ByteSource): Promise<boolean> {
-  const at = BLOCK_HEADER_BYTES + SECTION_HEADER.BYTE_ORDER;
-  if (!(await source.has(at + 4))) throw truncated('a section header', source.offset, source);
-  const view = viewOf(source.peek(at + 4));
-  if (view.getUint32(at, true) === BYTE_ORDER_MAGIC) return true;
-  if (view.getUint32(at, false) === BYTE_ORDER_MAGIC) return false;
+function isRead(type: number): boolean {
+  return (
+    type === BLOCK_TYPE.ENHANCED_PACKET ||
+    type === BLOCK_TYPE.SIMPLE_PACKET ||
+    type === BLOCK_TYPE.PACKET ||
+    type === BLOCK_TYPE.INTERFACE_DESCRIPTION ||
+    type === BLOCK_TYPE.SECTION_HEADER
+  );
+}
+
+function* sectionByteOrder(source: ByteSource): Generator<number, boolean, boolean> {
+  const needed = SECTION_START_BYTES;
+  if (!source.has(needed) && !(yield needed)) {
+    throw truncated('a section header', source.offset, source);
+  }
+  const at = BODY + SECTION_HEADER.BYTE_ORDER;
+  if (source.uint32(at, true) === BYTE_ORDER_MAGIC) return true;
+  if (source.uint32(at, false) === BYTE_ORDER_MAGIC) return false;
   throw corrupt(source.offset, 'a section header without its byte-order magic');
 }
 
-/** Reads a block that matters; null for one that was passed over. */
-async function readBlock(source: ByteSource, section: Section): Promise<Block | null> {
-  const { littleEndian } = section;
+function checkLength(start: number, type: number, length: number): void {
+  const isSane = length % 4 === 0 && length >= BLOCK_HEADER_BYTES + BLOCK_TRAILER_BYTES;
+  if (isSane && (length <= MAX_RECORD_BYTES || !isRead(type))) return;
+  throw corrupt(start, `a block of ${length} bytes`);
+}
+
+function truncatedBlock(start: number, length: number, source: ByteSource): CaptureError {
+  return truncated(`a block of ${length} bytes`, start, source);
+}
+
+function checkTrailer(start: number, length: number, trailer: number): void {
+  if (trailer === length) return;
+  throw corrupt(start, `block lengths ${length} and ${trailer} differ`);
+}
+
+/** Holds nothing of the block, however long it is. */
+function* passOver(source: ByteSource, length: number, littleEndian: boolean): RecordSteps {
   const start = source.offset;
-  const header = viewOf(source.peek(BLOCK_HEADER_BYTES));
-  const type = header.getUint32(0, littleEndian);
-  const length = header.getUint32(4, littleEndian);
-  if (length % 4 !== 0 || length < BLOCK_HEADER_BYTES + BLOCK_TRAILER_BYTES) {
-    throw corrupt(start, `a block of ${length} bytes`);
+  for (let left = length - BLOCK_TRAILER_BYTES; left > 0; ) {
+    if (source.remaining === 0 && !(yield 1)) throw truncatedBlock(start, length, source);
+    const step = Math.min(left, source.remaining);
+    source.skip(step);
+    left -= step;
   }
-  source.take(BLOCK_HEADER_BYTES);
-  const bodyLength = length - BLOCK_HEADER_BYTES - BLOCK_TRAILER_BYTES;
-  const known = (Object.values(BLOCK_TYPE) as number[]).includes(type);
-  if (known && length > MAX_RECORD_BYTES) throw corrupt(start, `a block of ${length} bytes`);
-  const complete = known ? await source.has(bodyLength) : await source.skip(bodyLength);
-  if (!complete) throw truncated(`a block of ${length} bytes`, start, source);
-  const body = known ? source.take(bodyLength) : null;
-  if (!(await source.has(BLOCK_TRAILER_BYTES))) {
-    throw truncated(`a block of ${length} bytes`, start, source);
-  }
-  const trailer = viewOf(source.take(BLOCK_TRAILER_BYTES)).getUint32(0, littleEndian);
-  if (trailer !== length) throw corrupt(start, `block lengths ${length} and ${trailer} differ`);
-  return body === null ? null : { start, type, body, view: viewOf(body), section };
+  const needed = BLOCK_TRAILER_BYTES;
+  if (!source.has(needed) && !(yield needed)) throw truncatedBlock(start, length, source);
+  checkTrailer(start, length, source.uint32(0, littleEndian));
+  source.skip(needed);
 }
 
-function checkVersion({ start, view, section }: Block): void {
-  requireBody(view, SECTION_HEADER.OPTIONS, start);
-  const version = view.getUint16(SECTION_HEADER.VERSION_MAJOR, section.littleEndian);
+/** The packet of a block, or null for one without. */
+function readBlock(block: Block): CaptureRecord | null {
+  switch (block.type) {
+    case BLOCK_TYPE.ENHANCED_PACKET:
+    case BLOCK_TYPE.PACKET:
+      return readPacket(block);
+    case BLOCK_TYPE.SIMPLE_PACKET:
+      return readSimplePacket(block);
+    case BLOCK_TYPE.INTERFACE_DESCRIPTION:
+      if (block.interfaces.length === MAX_INTERFACES) {
+        throw corrupt(block.start, `more than ${MAX_INTERFACES} interfaces`);
+      }
+      block.interfaces.push(readInterface(block));
+      return null;
+    default:
+      checkVersion(block);
+      return null;
+  }
+}
+
+function checkVersion(block: Block): void {
+  requireBody(block, SECTION_HEADER.OPTIONS);
+  const version = block.source.uint16(BODY + SECTION_HEADER.VERSION_MAJOR, block.littleEndian);
   if (version === VERSION_MAJOR) return;
-  throw new CaptureError(start, `pcapng version ${version} is not supported`);
-}
-
-function addInterface(block: Block): void {
-  const { start, view, section } = block;
-  const { interfaces, littleEndian } = section;
-  requireBody(view, INTERFACE_DESCRIPTION.OPTIONS, start);
-  let name: string | null = null;
-  let description: string | null = null;
-  let resolution = DEFAULT_RESOLUTION;
-  let offsetSeconds = 0n;
-  for (const { code, value } of options(block, INTERFACE_DESCRIPTION.OPTIONS)) {
-    if (code === OPTION.IF_NAME) name = text(value);
-    else if (code === OPTION.IF_DESCRIPTION) description = text(value);
-    else if (code === OPTION.IF_TIMESTAMP_RESOLUTION && value.length >= 1) {
-      resolution = viewOf(value).getUint8(0);
-    } else if (code === OPTION.IF_TIMESTAMP_OFFSET && value.length >= 8) {
-      offsetSeconds = viewOf(value).getBigInt64(0, littleEndian);
-    }
-  }
-  interfaces.push({
-    description: {
-      index: interfaces.length,
-      name,
-      description,
-      linkType: view.getUint16(INTERFACE_DESCRIPTION.LINK_TYPE, littleEndian),
-      snapLength: view.getUint32(INTERFACE_DESCRIPTION.SNAP_LENGTH, littleEndian),
-    },
-    ticksPerSecond: ticksPerSecond(resolution),
-    offsetNs: offsetSeconds * NANOSECONDS_PER_SECOND,
-  });
-}
-
-function ticksPerSecond(resolution: number): bigint {
-  const exponent = BigInt(resolution & ~RESOLUTION_BASE_2);
-  return (resolution & RESOLUTION_BASE_2) === 0 ? 10n ** exponent : 2n ** exponent;
+  throw new CaptureError(block.start, `pcapng version ${version} is not supported`);
 }
 
 function readPacket(block: Block): CaptureRecord {
-  const { body, view, start, section } = block;
-  const { littleEndian } = section;
-  if (block.type === BLOCK_TYPE.SIMPLE_PACKET) return readSimplePacket(block);
-  requireBody(view, ENHANCED_PACKET.DATA, start);
-  const { description, ticksPerSecond, offsetNs } = interfaceOf(
+  const { source, start, end, littleEndian } = block;
+  requireBody(block, ENHANCED_PACKET.DATA);
+  const isOld = block.type === BLOCK_TYPE.PACKET;
+  const from = interfaceOf(
     block,
-    block.type === BLOCK_TYPE.PACKET
-      ? view.getUint16(OLD_PACKET_INTERFACE, littleEndian)
-      : view.getUint32(ENHANCED_PACKET.INTERFACE, littleEndian),
+    isOld
+      ? source.uint16(BODY + OLD_PACKET.INTERFACE, littleEndian)
+      : source.uint32(BODY + ENHANCED_PACKET.INTERFACE, littleEndian),
   );
-  const length = view.getUint32(ENHANCED_PACKET.CAPTURED, littleEndian);
-  if (length > body.length - ENHANCED_PACKET.DATA) {
-    throw corrupt(start, `a packet of ${length} bytes in a block of ${body.length}`);
+  const length = source.uint32(BODY + ENHANCED_PACKET.CAPTURED, littleEndian);
+  const data = BODY + ENHANCED_PACKET.DATA;
+  if (length > end - data) {
+    throw corrupt(start, `a packet of ${length} bytes in a block of ${end - BODY}`);
   }
-  const ticks =
-    (BigInt(view.getUint32(ENHANCED_PACKET.TIMESTAMP_HIGH, littleEndian)) << 32n) |
-    BigInt(view.getUint32(ENHANCED_PACKET.TIMESTAMP_LOW, littleEndian));
+  const options = readPacketOptions(block, data + padded(length));
   return {
-    timestampNs: (ticks * NANOSECONDS_PER_SECOND) / ticksPerSecond + offsetNs,
-    linkType: description.linkType,
-    bytes: body.subarray(ENHANCED_PACKET.DATA, ENHANCED_PACKET.DATA + length),
-    originalLength: view.getUint32(ENHANCED_PACKET.ORIGINAL, littleEndian),
-    interface: description,
-    ...readPacketOptions(block, ENHANCED_PACKET.DATA + padded(length)),
+    timestampNs: toNanoseconds(
+      from,
+      source.uint32(BODY + ENHANCED_PACKET.TIMESTAMP_HIGH, littleEndian),
+      source.uint32(BODY + ENHANCED_PACKET.TIMESTAMP_LOW, littleEndian),
+    ),
+    linkType: from.description.linkType,
+    bytes: source.peek(data, data + length),
+    originalLength: source.uint32(BODY + ENHANCED_PACKET.ORIGINAL, littleEndian),
+    interface: from.description,
+    direction: options.direction,
+    comments: options.comments,
+    processId: options.processId,
+    verdict: options.verdict,
+    lostBefore: isOld ? oldDropCount(block) : options.lostBefore,
   };
+}
+
+function oldDropCount({ source, littleEndian }: Block): number | null {
+  const count = source.uint16(BODY + OLD_PACKET.DROPS, littleEndian);
+  return count === OLD_PACKET.DROPS_UNKNOWN ? null : count;
 }
 
 function readSimplePacket(block: Block): CaptureRecord {
-  const { body, view, start, section } = block;
-  requireBody(view, SIMPLE_PACKET.DATA, start);
+  const { source, end, littleEndian } = block;
+  requireBody(block, SIMPLE_PACKET.DATA);
   const { description } = interfaceOf(block, 0);
-  const originalLength = view.getUint32(SIMPLE_PACKET.ORIGINAL, section.littleEndian);
+  const originalLength = source.uint32(BODY + SIMPLE_PACKET.ORIGINAL, littleEndian);
   const limit = description.snapLength || Number.POSITIVE_INFINITY;
-  const length = Math.min(originalLength, limit, body.length - SIMPLE_PACKET.DATA);
+  const data = BODY + SIMPLE_PACKET.DATA;
+  const length = Math.min(originalLength, limit, end - data);
   return {
     timestampNs: 0n,
     linkType: description.linkType,
-    bytes: body.subarray(SIMPLE_PACKET.DATA, SIMPLE_PACKET.DATA + length),
+    bytes: source.peek(data, data + length),
     originalLength,
     interface: description,
     direction: null,
-    comments: [],
+    comments: NO_COMMENTS,
     processId: null,
+    verdict: null,
+    lostBefore: null,
   };
 }
 
-function interfaceOf({ start, section }: Block, index: number): SectionInterface {
-  const found = section.interfaces[index];
+function interfaceOf({ start, interfaces }: Block, index: number): SectionInterface {
+  const found = interfaces[index];
   if (found !== undefined) return found;
-  throw corrupt(
-    start,
-    `a packet of interface ${index}, of which there are ${section.interfaces.length}`,
-  );
+  throw corrupt(start, `a packet of interface ${index}, of which there are ${interfaces.length}`);
 }
 
-function readPacketOptions(
-  block: Block,
-  from: number,
-): Pick<CaptureRecord, 'direction' | 'comments' | 'processId'> {
-  const { littleEndian } = block.section;
-  let direction: CaptureDirection | null = null;
-  let processId: number | null = null;
-  const comments: string[] = [];
-  for (const { code, value } of options(block, from)) {
-    if (code === OPTION.COMMENT) comments.push(text(value));
-    else if (code === OPTION.EPB_FLAGS && value.length >= 4) {
-      const bits = viewOf(value).getUint32(0, littleEndian) & PACKET_DIRECTION.MASK;
-      if (bits === PACKET_DIRECTION.INBOUND) direction = 'inbound';
-      else if (bits === PACKET_DIRECTION.OUTBOUND) direction = 'outbound';
-    } else if (code === OPTION.EPB_PROCESS_THREAD && value.length >= 4) {
-      processId = viewOf(value).getUint32(0, littleEndian);
-    }
-  }
-  return { direction, comments, processId };
-}
-
-function* options(
-  block: Block,
-  from: number,
-): Generator<{ readonly code: number; readonly value: Uint8Array }, void> {
-  const { body, view, start, section } = block;
-  let at = from;
-  while (at + OPTION_HEADER_BYTES <= body.length) {
-    const code = view.getUint16(at, section.littleEndian);
-    const length = view.getUint16(at + 2, section.littleEndian);
-    if (code === OPTION.END) return;
-    at += OPTION_HEADER_BYTES;
-    if (at + length > body.length) throw corrupt(start, `an option of ${length} bytes`);
-    yield { code, value: body.subarray(at, at + length) };
-    at += padded(length);
-  }
-}
-
-/** Strings end at their length or, as some programs write them, at a zero byte. */
-function text(value: Uint8Array): string {
-  const end = value.indexOf(0);
-  return new TextDecoder().decode(end === -1 ? value : value.subarray(0, end));
-}
-
-function requireBody(view: DataView, length: number, start: number): void {
-  if (view.byteLength < length) throw corrupt(start, `a block body of ${view.byteLength} bytes`);
-}
-
-function corrupt(start: number, what: string): CaptureError {
-  return new CaptureError(start, `The capture file is corrupt: ${what}`, {
-    hint: 'Everything before it was read.',
-  });
+function requireBody({ start, end }: Block, length: number): void {
+  if (end - BODY < length) throw corrupt(start, `a block body of ${end - BODY} bytes`);
 }

@@ -1,70 +1,91 @@
 /**
- * Writing capture files: pcapng with one section, nanoseconds, and the interface, direction, process
- * and comments of each packet in standard options (draft-ietf-opsawg-pcapng).
+ * Writing capture files: pcapng with one section, nanoseconds, and the interface, direction, process,
+ * fate and comments of each packet in standard options (draft-ietf-opsawg-pcapng).
  *
  * @module
  */
 
-import {
-  BLOCK_HEADER_BYTES,
-  BLOCK_TRAILER_BYTES,
-  BLOCK_TYPE,
-  BYTE_ORDER_MAGIC,
-  ENHANCED_PACKET,
-  INTERFACE_DESCRIPTION,
-  OPTION,
-  OPTION_HEADER_BYTES,
-  PACKET_DIRECTION,
-  padded,
-  SECTION_HEADER,
-} from './block.ts';
-import { type CaptureDirection, LINK_TYPE } from './record.ts';
+import { DivertError } from '../errors.ts';
+import { OPTION, PACKET_DIRECTION, TC_ACTION, VERDICT_BYTES, VERDICT_KIND } from './block.ts';
+import { BlockEncoder, type BlockOption, uint64, utf8, words } from './block-encoder.ts';
+import { type CaptureSink, type OpenSink, openSink } from './capture-sink.ts';
+import { dropComment, processComment } from './notes.ts';
+import { type CaptureDirection, type CaptureVerdict, LINK_TYPE } from './record.ts';
 
-const VERSION = { MAJOR: 1, MINOR: 0 } as const;
-/** 10^-9 seconds. */
-const NANOSECOND_RESOLUTION = 9;
-
-/** Where the file goes: a web stream, or anything with `write` and `end` as Node's streams have them. */
-export type CaptureSink =
-  | { getWriter(): { write(bytes: Uint8Array): Promise<void>; close(): Promise<void> } }
-  | {
-      write(bytes: Uint8Array): unknown;
-      end?(callback: () => void): unknown;
-      once?(event: 'drain' | 'error', listener: (error?: unknown) => void): unknown;
-      off?(event: 'drain' | 'error', listener: (error?: unknown) => void): unknown;
-    };
+/** Blocks are handed to the sink in pieces of about this size, and at the end of a turn. */
+const CHUNK_BYTES = 64 * 1024;
+const MAX_TIMESTAMP_NS = 2n ** 64n - 1n;
 
 export interface CaptureWriterOptions {
   /** Written into the file as the program that made it. Default `netdivert`. */
   readonly application?: string;
+  /** Written into the file: the machine and its system, e.g. `os.machine()` and `os.version()`. */
+  readonly hardware?: string;
+  readonly operatingSystem?: string;
+  /** About the whole file. */
+  readonly comments?: readonly string[];
 }
 
-/** A packet to write. */
+/** Interfaces are told apart by name and link type. */
+export interface WrittenInterface {
+  readonly name?: string | null;
+  readonly description?: string | null;
+  /** Most bytes kept of a packet; default 0: no limit. */
+  readonly snapLength?: number;
+}
+
+/** A packet to write. A record that was read is one, too. */
 export interface CapturePacket {
   readonly bytes: Uint8Array;
-  /** Since 1970, in nanoseconds. */
+  /** Since 1970, in nanoseconds: 0..2^64-1. */
   readonly timestampNs: bigint;
   /** What `bytes` starts with. Default: raw IP. */
   readonly linkType?: number;
   /** Length on the wire when `bytes` has less of it. */
   readonly originalLength?: number;
-  /** Interfaces are told apart by name and link type. Default: one without a name. */
-  readonly interface?: { readonly name?: string | null; readonly description?: string | null };
+  /** Default: one without a name. */
+  readonly interface?: WrittenInterface;
   readonly direction?: CaptureDirection | null;
   readonly processId?: number | null;
+  /** Noted as a comment, as there is no option for it. */
+  readonly processName?: string | null;
+  readonly verdict?: CaptureVerdict | null;
+  /** Noted as a comment; the verdict is `drop`, then. */
+  readonly dropReason?: string | null;
+  /** Packets that were lost between the one before on the same interface and this one. */
+  readonly lostBefore?: number | null;
   readonly comments?: readonly string[];
 }
 
-export interface CaptureWriter {
-  /** Adds a packet. Resolves when the sink takes more. The bytes may be reused afterwards. */
-  write(packet: CapturePacket): Promise<void>;
-  /** Ends the file and the sink. May be called again. */
-  close(): Promise<void>;
+/** How many packets there were on an interface, written or not. */
+export interface CaptureStatistics {
+  /** Default: the first one in the file. */
+  readonly interface?: WrittenInterface;
+  /** Of that interface. Default: raw IP. */
+  readonly linkType?: number;
+  /** Default: those written and those lost. */
+  readonly received?: number;
+  /** Default: the sum of `lostBefore`. */
+  readonly lost?: number;
 }
 
-interface Option {
-  readonly code: number;
-  readonly value: Uint8Array;
+export interface CaptureWriter {
+  /** Bytes of the file so far. */
+  readonly length: number;
+  /**
+   * Adds a packet. The bytes may be reused at once; order is that of the calls, whether or not
+   * they are waited for.
+   *
+   * @returns resolves when the sink takes more; rejects when it is broken, e.g. the disk is full
+   * @throws RangeError for a timestamp before 1970 or after 2554
+   */
+  write(packet: CapturePacket): Promise<void>;
+  /** Says what `close` notes at the end of the file about an interface. */
+  statistics(statistics: CaptureStatistics): void;
+  /** Resolves when all packets so far are with the sink, which happens by itself after each turn. */
+  flush(): Promise<void>;
+  /** Ends the file and the sink. May be called again. */
+  close(): Promise<void>;
 }
 
 /**
@@ -74,176 +95,173 @@ interface Option {
  * @returns the writer; an empty file is complete once `close()` resolved
  */
 export function writeCapture(sink: CaptureSink, options: CaptureWriterOptions = {}): CaptureWriter {
-  const output = openSink(sink);
-  const interfaces = new Map<string, number>();
-  let closing: Promise<void> | null = null;
-  let header: Promise<void> | null = null;
-  const writeHeader = (): Promise<void> => {
-    header ??= output.write(sectionHeader(options.application ?? 'netdivert'));
-    return header;
-  };
-
-  const indexOf = async (packet: CapturePacket): Promise<number> => {
-    const linkType = packet.linkType ?? LINK_TYPE.RAW;
-    const key = `${linkType} ${packet.interface?.name ?? ''}`;
-    const known = interfaces.get(key);
-    if (known !== undefined) return known;
-    const index = interfaces.size;
-    interfaces.set(key, index);
-    await output.write(interfaceDescription(linkType, packet.interface ?? {}));
-    return index;
-  };
-  return {
-    async write(packet) {
-      await writeHeader();
-      await output.write(enhancedPacket(packet, await indexOf(packet)));
-    },
-    close() {
-      closing ??= writeHeader().then(() => output.close());
-      return closing;
-    },
-  };
+  return new PcapngWriter(openSink(sink), options);
 }
 
-function openSink(sink: CaptureSink): {
-  write(bytes: Uint8Array): Promise<void>;
-  close(): Promise<void>;
-} {
-  if ('getWriter' in sink) return sink.getWriter();
-  return {
-    async write(bytes) {
-      // Node's streams answer false when their buffer is full; others may answer a promise.
-      const result = await sink.write(bytes);
-      if (result === false && sink.once !== undefined) await drained(sink);
-    },
-    close: () =>
-      new Promise((resolve, reject) => {
-        if (sink.end === undefined) return resolve();
-        sink.once?.('error', reject);
-        sink.end(resolve);
-      }),
+interface InterfaceState {
+  readonly index: number;
+  lastNs: bigint;
+  written: number;
+  lost: number;
+  told: CaptureStatistics;
+}
+
+class PcapngWriter implements CaptureWriter {
+  readonly #sink: OpenSink;
+  readonly #encoder = new BlockEncoder();
+  readonly #interfaces = new Map<string, InterfaceState>();
+  #taken = 0;
+  /** What is being written; rejected once the sink is broken. */
+  #tail: Promise<void> = Promise.resolve();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(sink: OpenSink, options: CaptureWriterOptions) {
+    this.#sink = sink;
+    this.#encoder.sectionHeader(sectionOptions(options));
+  }
+
+  get length(): number {
+    return this.#taken + this.#encoder.waiting;
+  }
+
+  async write(packet: CapturePacket): Promise<void> {
+    if (this.#closing) throw new DivertError('closed', 'The capture file is closed.');
+    if (this.#failure) throw this.#failure.error;
+    const { bytes, timestampNs } = packet;
+    if (timestampNs < 0n || timestampNs > MAX_TIMESTAMP_NS) {
+      throw new RangeError(`packet.timestampNs: expected 0..2^64-1, got ${timestampNs}`);
+    }
+    const state = this.#interfaceOf(packet.linkType ?? LINK_TYPE.RAW, packet.interface ?? {});
+    this.#encoder.packet({
+      interfaceIndex: state.index,
+      timestampNs,
+      bytes,
+      originalLength: packet.originalLength ?? bytes.length,
+      options: packetOptions(packet),
+    });
+    state.lastNs = timestampNs;
+    state.written++;
+    state.lost += packet.lostBefore ?? 0;
+    if (this.#encoder.waiting >= CHUNK_BYTES) return this.flush();
+    this.#timer ??= setTimeout(this.#onTurnEnd, 0);
+  }
+
+  statistics(statistics: CaptureStatistics): void {
+    const [first] = this.#interfaces.values();
+    const { interface: described, linkType } = statistics;
+    const isNamed = described !== undefined || linkType !== undefined || first === undefined;
+    const state = isNamed ? this.#interfaceOf(linkType ?? LINK_TYPE.RAW, described ?? {}) : first;
+    state.told = statistics;
+  }
+
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const chunks = this.#encoder.take();
+    if (chunks.length > 0) {
+      this.#tail = this.#writeAll(this.#tail, chunks);
+      // Whoever writes next, or closes, is told.
+      this.#tail.catch((error: unknown) => {
+        this.#failure ??= { error };
+      });
+    }
+    return this.#tail;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const state of this.#interfaces.values()) {
+      const lost = state.told.lost ?? state.lost;
+      this.#encoder.interfaceStatistics(state.index, state.lastNs, [
+        { code: OPTION.ISB_RECEIVED, value: uint64(state.told.received ?? state.written + lost) },
+        { code: OPTION.ISB_DROPPED, value: uint64(lost) },
+      ]);
+    }
+    await this.flush();
+    await this.#sink.close();
+  }
+
+  async #writeAll(before: Promise<void>, chunks: readonly Uint8Array[]): Promise<void> {
+    for (const chunk of chunks) this.#taken += chunk.length;
+    await before;
+    for (const chunk of chunks) await this.#sink.write(chunk);
+  }
+
+  readonly #onTurnEnd = (): void => {
+    void this.flush();
   };
+
+  #interfaceOf(linkType: number, described: WrittenInterface): InterfaceState {
+    const { name, description, snapLength } = described;
+    const key = `${linkType} ${name ?? ''}`;
+    let state = this.#interfaces.get(key);
+    if (!state) {
+      const index = this.#interfaces.size;
+      state = { index, lastNs: 0n, written: 0, lost: 0, told: {} };
+      this.#interfaces.set(key, state);
+      this.#encoder.interfaceDescription(linkType, snapLength ?? 0, [
+        ...textOption(OPTION.IF_NAME, name),
+        ...textOption(OPTION.IF_DESCRIPTION, description),
+      ]);
+    }
+    return state;
+  }
 }
 
-function drained(sink: Exclude<CaptureSink, { getWriter: unknown }>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onDrain = (): void => {
-      sink.off?.('error', onError);
-      resolve();
-    };
-    const onError = (error?: unknown): void => {
-      sink.off?.('drain', onDrain);
-      reject(error);
-    };
-    sink.once?.('drain', onDrain);
-    sink.once?.('error', onError);
-  });
+function textOption(code: number, text: string | null | undefined): BlockOption[] {
+  return text ? [{ code, value: utf8(text) }] : [];
 }
 
-function sectionHeader(application: string): Uint8Array {
-  const options = [{ code: OPTION.SHB_USER_APPLICATION, value: utf8(application) }];
-  const { block, view, body } = createBlock(
-    BLOCK_TYPE.SECTION_HEADER,
-    SECTION_HEADER.OPTIONS,
-    options,
-  );
-  view.setUint32(body + SECTION_HEADER.BYTE_ORDER, BYTE_ORDER_MAGIC, true);
-  view.setUint16(body + SECTION_HEADER.VERSION_MAJOR, VERSION.MAJOR, true);
-  view.setUint16(body + SECTION_HEADER.VERSION_MINOR, VERSION.MINOR, true);
-  // -1: the length of the section is not known.
-  view.setBigInt64(body + SECTION_HEADER.SECTION_LENGTH, -1n, true);
-  return block;
-}
-
-function interfaceDescription(
-  linkType: number,
-  described: { readonly name?: string | null; readonly description?: string | null },
-): Uint8Array {
-  const options: Option[] = [
-    { code: OPTION.IF_TIMESTAMP_RESOLUTION, value: Uint8Array.of(NANOSECOND_RESOLUTION) },
+function sectionOptions(options: CaptureWriterOptions): BlockOption[] {
+  return [
+    ...(options.comments ?? []).flatMap((comment) => textOption(OPTION.COMMENT, comment)),
+    ...textOption(OPTION.SHB_HARDWARE, options.hardware),
+    ...textOption(OPTION.SHB_OPERATING_SYSTEM, options.operatingSystem),
+    ...textOption(OPTION.SHB_USER_APPLICATION, options.application ?? 'netdivert'),
   ];
-  if (described.name) options.push({ code: OPTION.IF_NAME, value: utf8(described.name) });
-  if (described.description) {
-    options.push({ code: OPTION.IF_DESCRIPTION, value: utf8(described.description) });
-  }
-  const { block, view, body } = createBlock(
-    BLOCK_TYPE.INTERFACE_DESCRIPTION,
-    INTERFACE_DESCRIPTION.OPTIONS,
-    options,
-  );
-  view.setUint16(body + INTERFACE_DESCRIPTION.LINK_TYPE, linkType, true);
-  return block;
 }
 
-function enhancedPacket(packet: CapturePacket, interfaceIndex: number): Uint8Array {
-  const { bytes, timestampNs } = packet;
-  const { block, view, body } = createBlock(
-    BLOCK_TYPE.ENHANCED_PACKET,
-    ENHANCED_PACKET.DATA + padded(bytes.length),
-    packetOptions(packet),
-  );
-  view.setUint32(body + ENHANCED_PACKET.INTERFACE, interfaceIndex, true);
-  view.setUint32(
-    body + ENHANCED_PACKET.TIMESTAMP_HIGH,
-    Number((timestampNs >> 32n) & 0xffffffffn),
-    true,
-  );
-  view.setUint32(body + ENHANCED_PACKET.TIMESTAMP_LOW, Number(timestampNs & 0xffffffffn), true);
-  view.setUint32(body + ENHANCED_PACKET.CAPTURED, bytes.length, true);
-  view.setUint32(body + ENHANCED_PACKET.ORIGINAL, packet.originalLength ?? bytes.length, true);
-  block.set(bytes, body + ENHANCED_PACKET.DATA);
-  return block;
+const INBOUND: BlockOption = { code: OPTION.EPB_FLAGS, value: words(PACKET_DIRECTION.INBOUND) };
+const OUTBOUND: BlockOption = { code: OPTION.EPB_FLAGS, value: words(PACKET_DIRECTION.OUTBOUND) };
+/** There is none for other systems' verdicts; the numbers mean what they say. */
+const DROPPED: BlockOption = { code: OPTION.EPB_VERDICT, value: verdict(TC_ACTION.SHOT) };
+const PASSED: BlockOption = { code: OPTION.EPB_VERDICT, value: verdict(TC_ACTION.OK) };
+
+function verdict(action: number): Uint8Array {
+  const value = new Uint8Array(VERDICT_BYTES);
+  value[0] = VERDICT_KIND.EBPF_TC;
+  value.set(uint64(action), 1);
+  return value;
 }
 
-function packetOptions(packet: CapturePacket): Option[] {
-  const options: Option[] = [];
-  if (packet.direction) {
-    const bits =
-      packet.direction === 'inbound' ? PACKET_DIRECTION.INBOUND : PACKET_DIRECTION.OUTBOUND;
-    options.push({ code: OPTION.EPB_FLAGS, value: words(bits) });
+function packetOptions(packet: CapturePacket): BlockOption[] {
+  const { direction, lostBefore, processId } = packet;
+  const options: BlockOption[] = [];
+  if (direction) options.push(direction === 'inbound' ? INBOUND : OUTBOUND);
+  if (lostBefore) options.push({ code: OPTION.EPB_DROP_COUNT, value: uint64(lostBefore) });
+  const isDropped = packet.verdict === 'drop' || Boolean(packet.dropReason);
+  if (isDropped) options.push(DROPPED);
+  else if (packet.verdict === 'pass') options.push(PASSED);
+  if (typeof processId === 'number') {
+    options.push({ code: OPTION.EPB_PROCESS_THREAD, value: words(processId, 0) });
   }
-  if (packet.processId !== undefined && packet.processId !== null) {
-    options.push({ code: OPTION.EPB_PROCESS_THREAD, value: words(packet.processId, 0) });
-  }
-  for (const comment of packet.comments ?? []) {
+  for (const comment of commentsOf(packet)) {
     options.push({ code: OPTION.COMMENT, value: utf8(comment) });
   }
   return options;
 }
 
-/** An empty block with its lengths and options in place. */
-function createBlock(
-  type: number,
-  fixedLength: number,
-  options: readonly Option[],
-): { block: Uint8Array; view: DataView; body: number } {
-  let optionsLength = options.length === 0 ? 0 : OPTION_HEADER_BYTES;
-  for (const { value } of options) optionsLength += OPTION_HEADER_BYTES + padded(value.length);
-  const length = BLOCK_HEADER_BYTES + fixedLength + optionsLength + BLOCK_TRAILER_BYTES;
-  const block = new Uint8Array(length);
-  const view = new DataView(block.buffer);
-  view.setUint32(0, type, true);
-  view.setUint32(4, length, true);
-  view.setUint32(length - BLOCK_TRAILER_BYTES, length, true);
-  let at = BLOCK_HEADER_BYTES + fixedLength;
-  for (const { code, value } of options) {
-    view.setUint16(at, code, true);
-    view.setUint16(at + 2, value.length, true);
-    block.set(value, at + OPTION_HEADER_BYTES);
-    at += OPTION_HEADER_BYTES + padded(value.length);
-  }
-  return { block, view, body: BLOCK_HEADER_BYTES };
-}
-
-function words(...values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [index, value] of values.entries()) view.setUint32(index * 4, value, true);
-  return bytes;
-}
-
-/** Option lengths are 16 bits: longer text is cut. */
-function utf8(text: string): Uint8Array {
-  const bytes = new TextEncoder().encode(text);
-  return bytes.length <= 0xffff ? bytes : bytes.subarray(0, 0xffff);
+function commentsOf(packet: CapturePacket): readonly string[] {
+  const { comments = [], dropReason, processId, processName } = packet;
+  if (!dropReason && !processName) return comments;
+  const all = new Set(comments);
+  if (processName) all.add(processComment(processName, processId ?? 0));
+  if (dropReason) all.add(dropComment(dropReason));
+  return [...all];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { captureDirection, networkLayer } from '../../src/pcap/index.ts';
+import { captureDirection, captureInterfaceIndex, networkLayer } from '../../src/pcap/index.ts';
 import { hex, toHex } from './helpers.ts';
 
 const IPV4 = `45000017 00000000 40110000 0a000001 0a000002 aabbcc`;
@@ -13,6 +13,9 @@ test.each([
   ['Ethernet, 802.1Q', 1, `${MACS} 8100 0064 0800`, IPV4, ''],
   ['Ethernet, 802.1ad and 802.1Q', 1, `${MACS} 88a8 0064 8100 0065 86dd`, IPV6, ''],
   ['Ethernet, two old tags', 1, `${MACS} 9100 0064 9100 0065 0800`, IPV4, ''],
+  ['Ethernet, PPPoE', 1, `${MACS} 8864 11000001 0015 0021`, IPV4, PADDING],
+  ['PPP', 9, '0057', IPV6, ''],
+  ['PPP with address and control', 9, 'ff03 0021', IPV4, ''],
   ['raw', 101, '', IPV4, PADDING],
   ['raw, BSD number', 12, '', IPV6, ''],
   ['raw, OpenBSD number', 14, '', IPV4, ''],
@@ -51,6 +54,7 @@ test.each([
   ['an IPv6 header that is cut', 101, '60000000'],
   ['another version', 101, `95${IPV4.slice(2)}`],
   ['nothing', 101, ''],
+  ['PPP of another protocol', 9, `c021${IPV4}`],
   ['a link type of something else', 105, IPV4],
 ])('no IP packet: %s', (_name, linkType, bytes) => {
   expect(networkLayer({ linkType, bytes: hex(bytes) })).toBeNull();
@@ -67,4 +71,12 @@ test.each([
   ['Ethernet', null, 1, MACS, null],
 ] as const)('direction: %s', (_name, direction, linkType, bytes, expected) => {
   expect(captureDirection({ direction, linkType, bytes: hex(bytes) })).toBe(expected);
+});
+
+test.each([
+  ['cooked v2', 276, '0800 0000 00010002 0001 04', 65_538],
+  ['cooked v2: cut', 276, '0800 0000 0000', null],
+  ['Ethernet', 1, `${MACS} 0800`, null],
+])('interface index: %s', (_name, linkType, bytes, expected) => {
+  expect(captureInterfaceIndex({ linkType, bytes: hex(bytes) })).toBe(expected);
 });

@@ -34,6 +34,8 @@ const COMMON = {
   direction: null,
   comments: [],
   processId: null,
+  verdict: null,
+  lostBefore: null,
 };
 const RECORDS = [
   {
@@ -110,6 +112,11 @@ test.each([
   ['Zstandard', '28b52ffd00000000', /unzstd/],
   ['bzip2', '425a683931415926', /bunzip2/],
   ['ZIP', '504b030414000000', /unzip/],
+  ['xz', 'fd377a585a000004', /unxz/],
+  ['LZ4', '04224d1864407000', /unlz4/],
+  ['modified pcap, little-endian', '34cdb2a102000400', /"modified" pcap.*\n?.*editcap/],
+  ['modified pcap, big-endian', 'a1b2cd3400020004', /editcap/],
+  ['snoop', '736e6f6f70000000', /snoop file/],
 ])('not a capture: %s', async (_name, file, message) => {
   const { error } = await readAll(hex(file));
   expect(error).toMatchObject({

@@ -46,7 +46,13 @@ const ETH0 = { index: 0, name: 'eth0', description: 'first', linkType: 1, snapLe
 const RAW = { index: 1, name: null, description: null, linkType: 101, snapLength: 0 };
 const COOKED = { index: 2, name: null, description: null, linkType: 113, snapLength: 0 };
 const SECOND = { index: 0, name: null, description: null, linkType: 101, snapLength: 3 };
-const PLAIN = { direction: null, comments: [], processId: null };
+const PLAIN = {
+  direction: null,
+  comments: [],
+  processId: null,
+  verdict: null,
+  lostBefore: null,
+};
 
 const RECORDS = [
   {
@@ -58,10 +64,12 @@ const RECORDS = [
     direction: 'outbound',
     comments: ['hello'],
     processId: 1234,
+    verdict: null,
+    lostBefore: null,
   },
   record(101_000_000_000n, RAW, 'aabbcc', 3),
   { ...record(1_000_000_000n, COOKED, 'ff', 1), direction: 'inbound' },
-  record(100_000_000_001n, RAW, 'beef', 2),
+  { ...record(100_000_000_001n, RAW, 'beef', 2), lostBefore: 5 },
   record(0n, ETH0, '1112131415', 5),
   record(((1n << 32n) | 2n) * 1000n, SECOND, 'a1a2a3', 99),
   record(0n, SECOND, 'b1b2b3', 9),
