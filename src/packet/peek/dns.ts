@@ -137,10 +137,9 @@ function readName(message: Uint8Array, start: number): { text: string; end: numb
       lowest = at;
       continue;
     }
-    const next = at + 1 + first;
+    const next = labelEnd(message, at, first);
     length += 1 + first;
-    if (first < 0 || first > LABEL_BYTES_MAX || length > NAME_BYTES_MAX) return null;
-    if (next > message.length) return null;
+    if (next < 0 || length > NAME_BYTES_MAX) return null;
     labels.push(escapeLabel(message, at + 1, next));
     at = next;
   }
@@ -150,6 +149,12 @@ function readName(message: Uint8Array, start: number): { text: string; end: numb
 /** A byte, -1 outside. */
 function byteAt(message: Uint8Array, at: number): number {
   return at < message.length ? readUint8(message, at) : -1;
+}
+
+/** End of a label, -1 when it is none or not all there. */
+function labelEnd(message: Uint8Array, at: number, length: number): number {
+  const end = at + 1 + length;
+  return length < 0 || length > LABEL_BYTES_MAX || end > message.length ? -1 : end;
 }
 
 /** Where a pointer leads, outside when it is cut off. */
