@@ -12,8 +12,8 @@
  */
 import type { Assembler, Label } from '../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R7, R8, R9 } from '../bpf/instruction.ts';
-import { BPF_PSEUDO_MAP_VALUE, CLASS, SIZE } from '../bpf/opcode.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { emitCount } from './bpf/emit-count.ts';
 import { RECORD_HEADER_BYTES } from './bpf/ringbuf.ts';
 import { INJECTED_MARK } from './inject/mark.ts';
 
@@ -51,9 +51,6 @@ const RECORD_SIZES = [
 export const MAX_RECORD_BYTES: number =
   (RECORD_HEADER_BYTES + RECORD.PACKET + MAX_SNAP_LENGTH + 7) & ~7;
 
-/** BPF_ATOMIC: `lock *(u64 *)(destination + offset) += source` with immediate 0. */
-const ATOMIC_ADD_64: number = CLASS.STX | 0xc0 | SIZE.DW;
-
 /** `__sk_buff` fields the code reads. */
 const SKB = { LEN: 0, MARK: 8, IFINDEX: 40 } as const;
 
@@ -79,7 +76,7 @@ export interface RecordOptions {
 export function emitRecord(assembler: Assembler, options: RecordOptions): void {
   const done = assembler.newLabel('done');
   const full = assembler.newLabel('ring_full');
-  count(assembler, options.countersFd, SNIFF_COUNTER.MATCHED);
+  emitCount(assembler, options.countersFd, SNIFF_COUNTER.MATCHED);
   emitLength(assembler, options.snapLength, done);
   emitReserve(assembler, options, full);
   emitHeader(assembler, options);
@@ -95,7 +92,7 @@ export function emitRecord(assembler: Assembler, options: RecordOptions): void {
   assembler.call('ringbuf_submit');
   assembler.jump(done);
   assembler.label(full);
-  count(assembler, options.countersFd, SNIFF_COUNTER.RING_FULL);
+  emitCount(assembler, options.countersFd, SNIFF_COUNTER.RING_FULL);
   assembler.label(done);
   assembler.moveImmediate(R0, 0);
   assembler.exit();
@@ -154,12 +151,4 @@ function emitHeader(assembler: Assembler, options: RecordOptions): void {
   assembler.store('W', R9, RECORD.CONSTANTS, R2);
   assembler.call('ktime_get_ns');
   assembler.store('DW', R9, RECORD.TIMESTAMP, R0);
-}
-
-/** Adds one to a counter that other processors add to as well. */
-function count(assembler: Assembler, countersFd: number, offset: number): void {
-  const address = BigInt(countersFd) | (BigInt(offset) << 32n);
-  assembler.loadImmediate64(R1, address, BPF_PSEUDO_MAP_VALUE);
-  assembler.moveImmediate(R2, 1);
-  assembler.emit(ATOMIC_ADD_64, R1, R2, 0, 0);
 }
