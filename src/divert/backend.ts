@@ -27,6 +27,8 @@ export interface ChannelListener {
   ready(): void;
   /** The channel broke; it delivers nothing any more. */
   failed(error: unknown): void;
+  /** Everything was read and nothing more comes; a paced channel's input has an end. */
+  ended?(): void;
 }
 
 /** What the kernel counts for a channel. */
@@ -55,6 +57,11 @@ export interface ChannelCounters {
  * @internal
  */
 export interface NetworkChannel {
+  /**
+   * Packets wait in the channel until the program asks for them, as those in a file do: the handle reads
+   * only then, and neither its queue's limits nor time lose any.
+   */
+  readonly isPaced?: boolean;
   /** Begins to call the listener. */
   start(listener: ChannelListener): void;
   /**
@@ -68,6 +75,8 @@ export interface NetworkChannel {
   acceptChanged(slot: Slot, bytes: Uint8Array): void;
   drop(slot: Slot): void;
   flush(): void;
+  /** Resolves when what was flushed went on its way, where that takes time. */
+  drained?(): Promise<void>;
   /** Puts a new packet in. */
   inject(bytes: Uint8Array, address: Address): void;
   /** Swaps the filter: every packet meets the old or the new one. */

@@ -237,6 +237,7 @@ export class Ledger {
   };
 
   #scheduleSweep(): void {
+    if (this.#channel.isPaced) return;
     this.#sweepTimer ??= setTimeout(this.#sweep, SWEEP_INTERVAL_MS).unref();
   }
 
@@ -249,7 +250,11 @@ export class Ledger {
 function incomplete(slot: Slot): DivertError {
   return new DivertError(
     'insufficient-buffer',
-    `A packet of ${slot.originalLength} bytes cannot be changed: the kernel hands over ${slot.length} of them.`,
-    { hint: 'Send it unchanged, or keep packets smaller (loopback: ip link set lo mtu 16384).' },
+    `A packet of ${slot.originalLength} bytes cannot be changed: ${slot.length} of them are here.`,
+    {
+      hint:
+        'Send it unchanged, or keep packets smaller (loopback: ip link set lo mtu 16384) or, in a ' +
+        'capture file, whole (tcpdump -s 0).',
+    },
   );
 }

@@ -30,6 +30,13 @@ const BATCH_MAX = 255;
 /** Packets read from the kernel before the program gets its turn: a batch. */
 const READ_BUDGET = BATCH_MAX;
 
+/** A paced channel keeps what is not asked for: nothing is lost in the queue. */
+const NO_LIMITS: QueueLimits = {
+  length: Number.POSITIVE_INFINITY,
+  timeMs: Number.POSITIVE_INFINITY,
+  sizeBytes: Number.POSITIVE_INFINITY,
+};
+
 /** Options of one receive. */
 export interface ReceiveOptions {
   /** Ends the wait; the receive then gives null. */
@@ -47,7 +54,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   readonly #batches = new Set<PacketBatch>();
   #receiveShut = false;
   #sendShut = false;
-  #failure: { error: unknown } | undefined;
+  #failure: { error: unknown; wasThrown: boolean } | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
@@ -61,9 +68,10 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
       sizeBytes: options.queueSizeBytes,
     };
     this.#ledger = new Ledger(channel, options, this.#onFailed);
-    this.#queue = new PacketQueue(this.#limits, this.#ledger.evict);
+    const limits = channel.isPaced ? NO_LIMITS : this.#limits;
+    this.#queue = new PacketQueue(limits, this.#ledger.evict);
     options.signal?.addEventListener('abort', this.#onAbort);
-    channel.start({ ready: this.#onReady, failed: this.#onFailed });
+    channel.start({ ready: this.#onReady, failed: this.#onFailed, ended: this.#onEnded });
   }
 
   /**
@@ -79,7 +87,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   async receive(options: ReceiveOptions = {}): Promise<Packet | null> {
     this.#checkReceive();
     while (!options.signal?.aborted) {
-      this.#queue.expire(this.#ledger.clock.now());
+      this.#prepare(1);
       const slot = this.#queue.shift();
       if (slot) {
         this.#ledger.deliver(slot);
@@ -154,6 +162,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   /** Resolves when all sends and drops so far are with the kernel. */
   async flush(): Promise<void> {
     this.#channel.flush();
+    await this.#channel.drained?.();
   }
 
   /** Swaps the filter without a gap: every packet meets the old one or the new one. */
@@ -196,10 +205,12 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   /**
    * Ends the handle: waiting receives end, what still waits goes where `onExit` says, what was
    * delivered and is not decided about in this turn is `unhandled`. Idempotent.
+   *
+   * @throws what broke the files of a handle over files, unless a receive threw it before
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#channel.isPaced ? this.#closing.then(this.#throwUnseen) : this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -225,9 +236,16 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
 
   /** Whether nothing more will be received; throws when that is because of a failure. */
   #isEnded(): boolean {
-    if (this.#failure) throw this.#failure.error;
+    if (this.#failure) {
+      this.#failure.wasThrown = true;
+      throw this.#failure.error;
+    }
     return this.#receiveShut || this.#closing !== undefined;
   }
+
+  readonly #throwUnseen = (): void => {
+    if (this.#failure?.wasThrown === false) this.#isEnded();
+  };
 
   readonly #onAbort = (): void => {
     this.close().catch(this.#onFailed);
@@ -236,19 +254,37 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   /** The channel is broken: receives throw the reason, and nothing of it stays in the kernel. */
   readonly #onFailed = (error: unknown): void => {
     if (this.#failure) return;
-    this.#failure = { error };
+    this.#failure = { error, wasThrown: false };
     this.#waiters.wake();
     // What closing could complain about has the same reason.
-    this.close().catch(() => {});
+    this.#closing ??= this.#close();
+    this.#closing.catch(() => {});
+  };
+
+  readonly #onEnded = (): void => {
+    this.#receiveShut = true;
+    this.#waiters.wake();
   };
 
   /** The channel has packets: reads a turn's worth and wakes who waits. */
   readonly #onReady = (): void => {
+    if (this.#channel.isPaced) {
+      this.#waiters.wake();
+      return;
+    }
     this.#channel.flush();
     this.#channel.read(READ_BUDGET, this.#onPacket);
     this.#queue.expire(this.#ledger.clock.now());
     if (this.#queue.length > 0) this.#waiters.wake();
   };
+
+  /** Before packets are taken out of the queue: none in it is too old, or those asked for are. */
+  #prepare(maxPackets: number): void {
+    if (!this.#channel.isPaced) this.#queue.expire(this.#ledger.clock.now());
+    else if (this.#queue.length === 0 && !this.#receiveShut && !this.#closing) {
+      this.#channel.read(maxPackets, this.#onPacket);
+    }
+  }
 
   readonly #onPacket = (slot: Slot): void => {
     this.#ledger.receive();
@@ -262,10 +298,11 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     this.#batches.add(batch);
     try {
       for (;;) {
-        this.#queue.expire(this.#ledger.clock.now());
+        this.#prepare(maxPackets);
         while (this.#queue.length === 0) {
           if (this.#isEnded()) return undefined;
           await this.#waiters.wait(undefined);
+          this.#prepare(maxPackets);
         }
         batch.fill(this.#queue);
         yield batch;
@@ -318,6 +355,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   }
 
   #readAll(): void {
+    if (this.#channel.isPaced) return;
     while (this.#channel.read(READ_BUDGET, this.#onPacket));
   }
 
@@ -325,7 +363,9 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#waiters.wake();
     try {
-      this.#shutReceive();
+      // What a paced channel was not asked for stays where it is.
+      if (this.#channel.isPaced) this.#receiveShut = true;
+      else this.#shutReceive();
       this.#queue.expire(this.#ledger.clock.now());
       for (let slot = this.#queue.shift(); slot; slot = this.#queue.shift()) {
         this.#ledger.exit(slot);
