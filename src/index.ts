@@ -29,3 +29,5 @@ export { compileFilter, evaluateFilter, Filter, formatFilter } from './filter/in
 export { type Handle, open } from './open.ts';
 export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
 export { Packet } from './packet/packet.ts';
+export * from './recipes/index.ts';
+export * as recipes from './recipes/namespace.ts';

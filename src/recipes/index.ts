@@ -3,6 +3,23 @@
  *
  * @module
  */
+export {
+  type DnsMessage,
+  type DnsOptions,
+  type DnsQuestion,
+  dnsMessage,
+  dnsQuestions,
+} from '../packet/peek/dns.ts';
+export { type HttpRequest, httpRequest } from '../packet/peek/http.ts';
+export { StreamHead } from '../packet/peek/stream-head.ts';
+export { tlsServerName } from '../packet/peek/tls.ts';
+export {
+  type PacketHandler,
+  type PacketVerdict,
+  type ProcessOptions,
+  type ProcessStats,
+  processPackets,
+} from './process/process-packets.ts';
 export { type RejectAnswer, type RejectOptions, rejectAnswers } from './reject/answers.ts';
 export { reject } from './reject/reject.ts';
 export type { UnreachableReason } from './reject/unreachable.ts';
