@@ -20,6 +20,7 @@ export const BPF_COMMAND = {
   BPF_OBJ_GET_INFO_BY_FD: 15,
   BPF_PROG_QUERY: 16,
   BPF_RAW_TRACEPOINT_OPEN: 17,
+  BPF_BTF_LOAD: 18,
   BPF_MAP_UPDATE_BATCH: 26,
   BPF_LINK_CREATE: 28,
   BPF_LINK_UPDATE: 29,
@@ -56,6 +57,8 @@ export const BPF_ATTACH_TYPE = {
   BPF_CGROUP_UDP4_RECVMSG: 19,
   BPF_CGROUP_UDP6_RECVMSG: 20,
   BPF_LSM_MAC: 27,
+  BPF_CGROUP_INET4_GETPEERNAME: 29,
+  BPF_CGROUP_INET6_GETPEERNAME: 30,
   BPF_CGROUP_INET_SOCK_RELEASE: 34,
   BPF_SK_LOOKUP: 36,
 } as const;
@@ -73,6 +76,9 @@ export const BPF_MAP_TYPE = {
 
 /** Flags of map creation and update. */
 export const BPF_MAP_FLAG = { BPF_F_NO_PREALLOC: 1, BPF_F_CLONE: 0x200 } as const;
+
+/** Flags of `BPF_MAP_UPDATE_ELEM`. */
+export const BPF_UPDATE_FLAG = { BPF_ANY: 0, BPF_NOEXIST: 1, BPF_EXIST: 2 } as const;
 
 /** Names of programs and maps have at most this many bytes (`BPF_OBJ_NAME_LEN` less the NUL). */
 export const MAX_NAME_BYTES = 15;

@@ -7,8 +7,9 @@
 import { ERRNO } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
+import { BTF_TYPE } from './btf.ts';
 import { bpfError, callBpf, callBpfCharged, writeName } from './call.ts';
-import { BPF_COMMAND, BPF_MAP_TYPE } from './constants.ts';
+import { BPF_COMMAND, BPF_MAP_TYPE, BPF_UPDATE_FLAG } from './constants.ts';
 
 /** Offsets in the `BPF_MAP_CREATE` part of `union bpf_attr`. */
 const CREATE = {
@@ -18,8 +19,12 @@ const CREATE = {
   MAX_ENTRIES: 12,
   MAP_FLAGS: 16,
   MAP_NAME: 28,
+  BTF_FD: 48,
+  BTF_KEY_TYPE_ID: 52,
+  BTF_VALUE_TYPE_ID: 56,
 } as const;
 const CREATE_BYTES = 48;
+const CREATE_BYTES_WITH_BTF = 64;
 
 /** Offsets in the part that `BPF_MAP_*_ELEM` use. */
 const ELEMENT = { MAP_FD: 0, KEY: 8, VALUE: 16, FLAGS: 24 } as const;
@@ -39,6 +44,8 @@ export interface MapOptions {
   readonly maxEntries: number;
   /** `BPF_MAP_FLAG`. Default: none. */
   readonly flags?: number;
+  /** Descriptor of the types' description ({@link withBtf}), for maps of socket storage. */
+  readonly btfFd?: number;
 }
 
 /** An open map. It lives as long as this, or a program that uses it, does. */
@@ -73,17 +80,33 @@ export class BpfMap implements Disposable {
    */
   lookup(key: Uint8Array): Uint8Array | null {
     this.#setKey(key);
+    this.#element.view.setBigUint64(ELEMENT.FLAGS, 0n, true);
     return this.#call('BPF_MAP_LOOKUP_ELEM', 'look up') ? this.#value.bytes : null;
   }
 
   /** Sets the value of a key, new or not. */
   update(key: Uint8Array, value: Uint8Array): void {
+    this.#setValue(key, value, BPF_UPDATE_FLAG.BPF_ANY);
+    this.#call('BPF_MAP_UPDATE_ELEM', 'update');
+  }
+
+  /** @returns whether the value was added: false when the key has one */
+  add(key: Uint8Array, value: Uint8Array): boolean {
+    this.#setValue(key, value, BPF_UPDATE_FLAG.BPF_NOEXIST);
+    const { bytes } = this.#element;
+    const { errno } = callBpf(BPF_COMMAND.BPF_MAP_UPDATE_ELEM, bytes);
+    if (errno === 0) return true;
+    if (errno === ERRNO.EEXIST) return false;
+    throw bpfError('BPF_MAP_UPDATE_ELEM', errno, `add to map ${this.name}`);
+  }
+
+  #setValue(key: Uint8Array, value: Uint8Array, flags: number): void {
     this.#setKey(key);
     if (value.length > this.#value.bytes.length) {
       throw new RangeError(`a value of ${value.length} bytes is too long for map ${this.name}`);
     }
     this.#value.bytes.set(value);
-    this.#call('BPF_MAP_UPDATE_ELEM', 'update');
+    this.#element.view.setBigUint64(ELEMENT.FLAGS, BigInt(flags), true);
   }
 
   /** @returns whether there was one to delete */
@@ -121,13 +144,20 @@ export class BpfMap implements Disposable {
 }
 
 function createMap(options: MapOptions): number {
-  const { view, bytes } = allocate(CREATE_BYTES);
+  const { view, bytes } = allocate(
+    options.btfFd === undefined ? CREATE_BYTES : CREATE_BYTES_WITH_BTF,
+  );
   view.setUint32(CREATE.MAP_TYPE, BPF_MAP_TYPE[options.type], true);
   view.setUint32(CREATE.KEY_SIZE, options.keyBytes, true);
   view.setUint32(CREATE.VALUE_SIZE, options.valueBytes, true);
   view.setUint32(CREATE.MAX_ENTRIES, options.maxEntries, true);
   view.setUint32(CREATE.MAP_FLAGS, options.flags ?? 0, true);
   writeName(bytes, CREATE.MAP_NAME, options.name);
+  if (options.btfFd !== undefined) {
+    view.setUint32(CREATE.BTF_FD, options.btfFd, true);
+    view.setUint32(CREATE.BTF_KEY_TYPE_ID, BTF_TYPE.KEY, true);
+    view.setUint32(CREATE.BTF_VALUE_TYPE_ID, BTF_TYPE.VALUE, true);
+  }
   const { result, errno } = callBpfCharged(BPF_COMMAND.BPF_MAP_CREATE, bytes);
   if (errno !== 0) throw bpfError('BPF_MAP_CREATE', errno, `create map ${options.name}`);
   return result;

@@ -1,0 +1,53 @@
+/**
+ * The programs that keep the names of processes: what a worker thread calls itself is not one.
+ *
+ * @module
+ */
+import { Assembler } from '../../bpf/assembler.ts';
+import { type Instruction, R0, R1, R2, R3, R4, R8, R9, R10 } from '../../bpf/instruction.ts';
+import { NAME_VALUE } from './emit.ts';
+
+const FRAME = { NAME: -16, PROCESS_ID: -24 } as const;
+
+/** At `sched_process_exec`: the process has the name of its new program. */
+export function execProgram(namesFd: number): readonly Instruction[] {
+  const assembler = new Assembler();
+  assembler.call('get_current_pid_tgid');
+  assembler.alu('RSH', R0, 32, 64);
+  assembler.store('W', R10, FRAME.PROCESS_ID, R0);
+  assembler.move(R1, R10);
+  assembler.alu('ADD', R1, FRAME.NAME, 64);
+  assembler.moveImmediate(R2, NAME_VALUE.BYTES);
+  assembler.call('get_current_comm');
+  assembler.move(R2, R10);
+  assembler.alu('ADD', R2, FRAME.PROCESS_ID, 64);
+  assembler.move(R3, R10);
+  assembler.alu('ADD', R3, FRAME.NAME, 64);
+  assembler.moveImmediate(R4, 0);
+  assembler.loadMap(R1, namesFd);
+  assembler.call('map_update_elem');
+  assembler.moveImmediate(R0, 0);
+  assembler.exit();
+  return assembler.assemble().instructions;
+}
+
+/** At `sched_process_exit`: its id may be another process's next. */
+export function exitProgram(namesFd: number): readonly Instruction[] {
+  const assembler = new Assembler();
+  const thread = assembler.newLabel('thread');
+  assembler.call('get_current_pid_tgid');
+  assembler.move(R8, R0);
+  assembler.alu('RSH', R8, 32, 64);
+  // The thread's own id, 32 bits wide.
+  assembler.emit(0xbc, R9, R0, 0, 0);
+  assembler.jumpIfRegister('JNE', R8, R9, thread);
+  assembler.store('W', R10, FRAME.PROCESS_ID, R8);
+  assembler.move(R2, R10);
+  assembler.alu('ADD', R2, FRAME.PROCESS_ID, 64);
+  assembler.loadMap(R1, namesFd);
+  assembler.call('map_delete_elem');
+  assembler.label(thread);
+  assembler.moveImmediate(R0, 0);
+  assembler.exit();
+  return assembler.assemble().instructions;
+}

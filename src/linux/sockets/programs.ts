@@ -1,0 +1,230 @@
+/**
+ * The programs that keep the records: at the creation, use and end of every socket.
+ *
+ * @module
+ */
+import { Assembler } from '../../bpf/assembler.ts';
+import { type Instruction, R0, R1, R2, R6, R7, R8, R9 } from '../../bpf/instruction.ts';
+import { IPPROTO } from '../../packet/layout.ts';
+import { SOCK, SOCK_ADDR, SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from './contexts.ts';
+import {
+  emitAddress,
+  emitAllow,
+  emitCurrentProcess,
+  emitForget,
+  emitOwn,
+  emitPublish,
+  emitRefresh,
+  emitSetFlags,
+  emitStart,
+  emitStorage,
+  STORAGE_CREATE,
+  type TrackerMaps,
+} from './emit.ts';
+import { SOCKET_FLAGS, SOCKET_RECORD } from './socket-record.ts';
+
+/** A hook that is there for each IP version. */
+export type Version = 'ipv4' | 'ipv6';
+
+/** A new socket: whose it is. */
+export function createProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  emitStorage(assembler, maps.storageFd, R6, done, STORAGE_CREATE);
+  emitCurrentProcess(assembler, maps.namesFd);
+  emitOwn(assembler);
+  assembler.store('DW', R7, SOCKET_RECORD.CREATED, R0);
+  emitIdentity(assembler, SOCK.FAMILY);
+  assembler.load('W', R1, R6, SOCK.PROTOCOL);
+  assembler.store('W', R7, SOCKET_RECORD.PROTOCOL, R1);
+  emitPublish(assembler, maps.ownersFd);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** After bind: the address and the port that it got. */
+export function boundProgram(maps: TrackerMaps, family: Version): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  emitStorage(assembler, maps.storageFd, R6, done);
+  const place = { base: R6, family, ip4: SOCK.SRC_IP4, ip6: SOCK.SRC_IP6 };
+  emitAddress(assembler, place, SOCKET_RECORD.LOCAL_ADDRESS);
+  assembler.load('W', R1, R6, SOCK.SRC_PORT);
+  assembler.store('H', R7, SOCKET_RECORD.LOCAL_PORT, R1);
+  emitSetFlags(assembler, SOCKET_FLAGS.BOUND);
+  emitPublish(assembler, maps.ownersFd);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** Use by a process, maybe another than before: bind, sendmsg, accept and getpeername. */
+export function useProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  emitStorage(assembler, maps.storageFd, R8, done);
+  emitRefresh(assembler, maps);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** connect: where to. */
+export function connectProgram(maps: TrackerMaps, family: Version): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  emitStorage(assembler, maps.storageFd, R8, done);
+  emitRefresh(assembler, maps);
+  const place = {
+    base: R6,
+    family,
+    ip4: SOCK_ADDR.USER_IP4,
+    ip6: SOCK_ADDR.USER_IP6,
+  };
+  emitAddress(assembler, place, SOCKET_RECORD.REMOTE_ADDRESS);
+  assembler.load('W', R1, R6, SOCK_ADDR.USER_PORT);
+  assembler.swapBigEndian(R1, 16);
+  assembler.store('H', R7, SOCKET_RECORD.REMOTE_PORT, R1);
+  emitSetFlags(assembler, SOCKET_FLAGS.CONNECTED);
+  // One that failed to connect before was forgotten.
+  emitPublish(assembler, maps.ownersFd);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** TCP: connections that begin and end, sockets that listen. */
+export function tcpProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  const known = assembler.newLabel('known');
+  const state = assembler.newLabel('state');
+  emitStart(assembler);
+  assembler.load('W', R9, R6, SOCK_OPS.OP);
+  for (const op of Object.values(SOCK_OPS_OP)) assembler.jumpIf('JEQ', R9, op, known);
+  assembler.jump(done);
+  assembler.label(known);
+  assembler.load('DW', R8, R6, SOCK_OPS.SK);
+  assembler.jumpIf64('JEQ', R8, 0, done);
+  emitStorage(assembler, maps.storageFd, R8, done);
+  assembler.jumpIf('JEQ', R9, SOCK_OPS_OP.STATE_CB, state);
+  emitTcpAddresses(assembler);
+  emitTcpFlags(assembler);
+  emitPublish(assembler, maps.ownersFd);
+  emitAskForStates(assembler);
+  assembler.jump(done);
+  assembler.label(state);
+  emitTcpEnd(assembler, maps, done);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** The last descriptor is closed. A TCP connection goes on until both sides have ended it. */
+export function releaseProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  const ended = assembler.newLabel('ended');
+  emitStart(assembler);
+  emitStorage(assembler, maps.storageFd, R6, done);
+  assembler.load('W', R1, R6, SOCK.PROTOCOL);
+  assembler.jumpIf('JNE', R1, IPPROTO.TCP, ended);
+  assembler.load('W', R1, R6, SOCK.STATE);
+  assembler.jumpIf('JEQ', R1, TCP_STATE.CLOSE, ended);
+  assembler.jumpIf('JNE', R1, TCP_STATE.LISTEN, done);
+  assembler.label(ended);
+  emitForget(assembler, maps.ownersFd);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** The socket's cookie, namespace and family. */
+function emitIdentity(assembler: Assembler, family: number): void {
+  assembler.move(R1, R6);
+  assembler.call('get_socket_cookie');
+  assembler.store('DW', R7, SOCKET_RECORD.COOKIE, R0);
+  assembler.move(R1, R6);
+  assembler.call('get_netns_cookie');
+  assembler.store('DW', R7, SOCKET_RECORD.NETNS_COOKIE, R0);
+  assembler.load('W', R1, R6, family);
+  assembler.store('W', R7, SOCKET_RECORD.FAMILY, R1);
+}
+
+function emitTcpAddresses(assembler: Assembler): void {
+  const { FAMILY, LOCAL_IP4, LOCAL_IP6, REMOTE_IP4, REMOTE_IP6 } = SOCK_OPS;
+  const local = { base: R6, family: FAMILY, ip4: LOCAL_IP4, ip6: LOCAL_IP6 };
+  const remote = { base: R6, family: FAMILY, ip4: REMOTE_IP4, ip6: REMOTE_IP6 };
+  emitAddress(assembler, local, SOCKET_RECORD.LOCAL_ADDRESS);
+  emitAddress(assembler, remote, SOCKET_RECORD.REMOTE_ADDRESS);
+  assembler.load('W', R1, R6, SOCK_OPS.LOCAL_PORT);
+  assembler.store('H', R7, SOCKET_RECORD.LOCAL_PORT, R1);
+  assembler.load('W', R1, R6, SOCK_OPS.REMOTE_PORT);
+  assembler.swapBigEndian(R1, 32);
+  assembler.store('H', R7, SOCKET_RECORD.REMOTE_PORT, R1);
+}
+
+/** What became of the socket, by the operation in r9. */
+function emitTcpFlags(assembler: Assembler): void {
+  const active = assembler.newLabel('active');
+  const passive = assembler.newLabel('passive');
+  const listen = assembler.newLabel('listen');
+  const done = assembler.newLabel();
+  assembler.jumpIf('JEQ', R9, SOCK_OPS_OP.TCP_CONNECT_CB, done);
+  assembler.jumpIf('JEQ', R9, SOCK_OPS_OP.TCP_LISTEN_CB, listen);
+  assembler.call('ktime_get_ns');
+  assembler.store('DW', R7, SOCKET_RECORD.ESTABLISHED, R0);
+  assembler.jumpIf('JEQ', R9, SOCK_OPS_OP.PASSIVE_ESTABLISHED_CB, passive);
+  assembler.label(active);
+  emitSetFlags(assembler, SOCKET_FLAGS.ESTABLISHED);
+  assembler.jump(done);
+  assembler.label(passive);
+  emitInherited(assembler);
+  assembler.jump(active);
+  assembler.label(listen);
+  emitSetFlags(assembler, SOCKET_FLAGS.LISTENING);
+  assembler.label(done);
+}
+
+/** The record is a copy of the listening socket's: now it becomes that of the connection. */
+function emitInherited(assembler: Assembler): void {
+  assembler.load('DW', R1, R7, SOCKET_RECORD.ESTABLISHED);
+  assembler.store('DW', R7, SOCKET_RECORD.CREATED, R1);
+  assembler.store('DW', R7, SOCKET_RECORD.OWNER_SINCE, R1);
+  assembler.load('DW', R1, R7, SOCKET_RECORD.COOKIE);
+  assembler.store('DW', R7, SOCKET_RECORD.PARENT_COOKIE, R1);
+  emitIdentity(assembler, SOCK_OPS.FAMILY);
+  assembler.storeImmediate('DW', R7, SOCKET_RECORD.CLOSED, 0);
+  assembler.storeImmediate('W', R7, SOCKET_RECORD.BOUND + 24, 0);
+  assembler.storeImmediate(
+    'W',
+    R7,
+    SOCKET_RECORD.FLAGS,
+    SOCKET_FLAGS.ACCEPTED | SOCKET_FLAGS.LIKELY,
+  );
+}
+
+function emitAskForStates(assembler: Assembler): void {
+  assembler.load('W', R2, R6, SOCK_OPS.CB_FLAGS);
+  assembler.alu('OR', R2, STATE_CB_FLAG);
+  assembler.move(R1, R6);
+  assembler.call('sock_ops_cb_flags_set');
+}
+
+/** A connection ended, or a socket listens no more. */
+function emitTcpEnd(
+  assembler: Assembler,
+  maps: TrackerMaps,
+  done: Parameters<Assembler['jump']>[0],
+): void {
+  assembler.load('W', R1, R6, SOCK_OPS.ARGS + 4);
+  assembler.jumpIf('JNE', R1, TCP_STATE.CLOSE, done);
+  emitForget(assembler, maps.ownersFd);
+}

@@ -1,0 +1,190 @@
+/**
+ * Keeps a record of every socket of this machine, in the kernel, for as long as a handle wants it.
+ *
+ * @module
+ */
+import type { Instruction } from '../../bpf/instruction.ts';
+import { withBtf } from '../bpf/btf.ts';
+import { BPF_ATTACH_TYPE, BPF_MAP_FLAG, BPF_PROG_TYPE } from '../bpf/constants.ts';
+import { attachRawTracepoint, createLink, type Link, makeLinks } from '../bpf/link.ts';
+import { BpfMap } from '../bpf/map.ts';
+import { loadProgram } from '../bpf/program.ts';
+import { openRootCgroup } from '../cgroup.ts';
+import { libc } from '../sys/libc.ts';
+import { NAME_VALUE, type TrackerMaps } from './emit.ts';
+import { execProgram, exitProgram } from './names-programs.ts';
+import {
+  boundProgram,
+  connectProgram,
+  createProgram,
+  releaseProgram,
+  tcpProgram,
+  useProgram,
+  type Version,
+} from './programs.ts';
+import { OWNER_BYTES, SOCKET_RECORD } from './socket-record.ts';
+
+/** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
+const KERNEL_NAME = `ndivert_${process.pid}`;
+
+/** Sockets at most; memory is used for those that are there. */
+const MAX_SOCKETS = 1 << 20;
+/** Processes whose names are kept; the longest unused go first. */
+const MAX_PROCESSES = 1 << 14;
+
+/** One for this process; it reads of all namespaces, so its users compare namespace cookies. */
+export class SocketTracker {
+  static #shared: SocketTracker | undefined;
+
+  /** Whether the names of processes are followed; without CAP_PERFMON they are not. */
+  readonly hasNames: boolean;
+  readonly #storage: BpfMap;
+  readonly #owners: BpfMap;
+  readonly #names: BpfMap;
+  readonly #links: Link[];
+  #users = 0;
+
+  /**
+   * The tracker, made for its first user. Each calls {@link release} once.
+   *
+   * @throws {@link UnsupportedError} naming the missing capability or kernel feature
+   */
+  static acquire(): SocketTracker {
+    SocketTracker.#shared ??= new SocketTracker();
+    SocketTracker.#shared.#users++;
+    return SocketTracker.#shared;
+  }
+
+  private constructor() {
+    const maps: BpfMap[] = [];
+    const keep = (map: BpfMap): BpfMap => {
+      maps.push(map);
+      return map;
+    };
+    try {
+      this.#storage = keep(createStorage(SOCKET_RECORD.BYTES));
+      this.#owners = keep(createHash(8, OWNER_BYTES, MAX_SOCKETS));
+      this.#names = keep(createNames());
+      const names = attachNames(this.#names.fd);
+      this.hasNames = names.length > 0;
+      try {
+        this.#links = [...names, ...attachSockets(this.maps)];
+      } catch (error) {
+        for (const link of names) link.close();
+        throw error;
+      }
+    } catch (error) {
+      for (const map of maps) map.close();
+      throw error;
+    }
+  }
+
+  /** For programs that have a socket at hand, e.g. with `emitStorage`. */
+  get maps(): TrackerMaps {
+    return {
+      storageFd: this.#storage.fd,
+      ownersFd: this.#owners.fd,
+      namesFd: this.#names.fd,
+    };
+  }
+
+  /** One user less; without any, nothing is left in the kernel. */
+  release(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    SocketTracker.#shared = undefined;
+    for (const link of this.#links) link.close();
+    for (const map of [this.#storage, this.#owners, this.#names]) map.close();
+  }
+}
+
+/**
+ * Makes a map of socket storage: children of a listening socket get a copy of its value.
+ *
+ * @param valueBytes size of a value
+ */
+export function createStorage(valueBytes: number): BpfMap {
+  return withBtf(
+    valueBytes,
+    (btfFd) =>
+      new BpfMap({
+        name: KERNEL_NAME,
+        type: 'SK_STORAGE',
+        keyBytes: 4,
+        valueBytes,
+        maxEntries: 0,
+        flags: BPF_MAP_FLAG.BPF_F_NO_PREALLOC | BPF_MAP_FLAG.BPF_F_CLONE,
+        btfFd,
+      }),
+  );
+}
+
+function createHash(keyBytes: number, valueBytes: number, maxEntries: number): BpfMap {
+  const flags = BPF_MAP_FLAG.BPF_F_NO_PREALLOC;
+  return new BpfMap({ name: KERNEL_NAME, type: 'HASH', keyBytes, valueBytes, maxEntries, flags });
+}
+
+function createNames(): BpfMap {
+  return new BpfMap({
+    name: KERNEL_NAME,
+    type: 'LRU_HASH',
+    keyBytes: 4,
+    valueBytes: NAME_VALUE.BYTES,
+    maxEntries: MAX_PROCESSES,
+  });
+}
+
+const { CGROUP_SOCK, CGROUP_SOCK_ADDR, SOCK_OPS, RAW_TRACEPOINT } = BPF_PROG_TYPE;
+const ATTACH = BPF_ATTACH_TYPE;
+
+type Make = (maps: TrackerMaps, version: Version) => readonly Instruction[];
+
+/** What runs where. Creation is last: no record is made before everything that ends one is there. */
+const HOOKS: readonly (readonly [Make, type: number, attachType: number, Version])[] = [
+  [releaseProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET_SOCK_RELEASE, 'ipv4'],
+  [tcpProgram, SOCK_OPS, ATTACH.BPF_CGROUP_SOCK_OPS, 'ipv4'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_BIND, 'ipv4'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_BIND, 'ipv6'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP4_SENDMSG, 'ipv4'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP6_SENDMSG, 'ipv6'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_GETPEERNAME, 'ipv4'],
+  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_GETPEERNAME, 'ipv6'],
+  [connectProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_CONNECT, 'ipv4'],
+  [connectProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_CONNECT, 'ipv6'],
+  [boundProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET4_POST_BIND, 'ipv4'],
+  [boundProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET6_POST_BIND, 'ipv6'],
+  [createProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET_SOCK_CREATE, 'ipv4'],
+];
+
+function attachSockets(maps: TrackerMaps): Link[] {
+  const cgroup = openRootCgroup();
+  try {
+    return makeLinks((keep) => {
+      for (const [make, type, attachType, version] of HOOKS) {
+        const options = { name: KERNEL_NAME, type, attachType };
+        using program = loadProgram(make(maps, version), options);
+        keep(createLink(program, cgroup, attachType));
+      }
+    });
+  } finally {
+    libc.close(cgroup);
+  }
+}
+
+/** Tracepoints need CAP_PERFMON: without it names are those that threads have. */
+function attachNames(namesFd: number): Link[] {
+  try {
+    return makeLinks((keep) => {
+      const programs = [
+        ['sched_process_exit', exitProgram(namesFd)],
+        ['sched_process_exec', execProgram(namesFd)],
+      ] as const;
+      for (const [tracepoint, instructions] of programs) {
+        using program = loadProgram(instructions, { name: KERNEL_NAME, type: RAW_TRACEPOINT });
+        keep(attachRawTracepoint(program, tracepoint));
+      }
+    });
+  } catch {
+    return [];
+  }
+}
