@@ -20,6 +20,14 @@ export {
   type ProcessStats,
   processPackets,
 } from './process/process-packets.ts';
+export type { Endpoint } from './redirect/endpoint-key.ts';
+export {
+  type Redirection,
+  type RedirectOptions,
+  type RedirectStats,
+  redirect,
+} from './redirect/redirect.ts';
+export type { ProxyAddress } from './redirect/target.ts';
 export { type RejectAnswer, type RejectOptions, rejectAnswers } from './reject/answers.ts';
 export { reject } from './reject/reject.ts';
 export type { UnreachableReason } from './reject/unreachable.ts';
