@@ -28,6 +28,18 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
+/** Something the command line names is not there: a process, a file. */
+export class MissingError extends Error {
+  override readonly name: string = 'MissingError';
+  /** What the user can do. */
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
 /** The exit code an error leads to. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.USAGE;

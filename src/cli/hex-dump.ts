@@ -2,8 +2,12 @@ const BYTES_PER_LINE = 16;
 const FIRST_PRINTABLE = 0x20;
 const LAST_PRINTABLE = 0x7e;
 
-/** Lines of offset, bytes in pairs, and characters, as tcpdump prints them. */
-export function hexDump(bytes: Uint8Array): string[] {
+/**
+ * Lines of offset and bytes in pairs, as tcpdump prints them.
+ *
+ * @param withCharacters - also what the bytes are in ASCII
+ */
+export function hexDump(bytes: Uint8Array, withCharacters: boolean): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += BYTES_PER_LINE) {
     const part = bytes.subarray(at, at + BYTES_PER_LINE);
@@ -15,7 +19,10 @@ export function hexDump(bytes: Uint8Array): string[] {
         byte >= FIRST_PRINTABLE && byte <= LAST_PRINTABLE ? String.fromCharCode(byte) : '.';
     }
     const width = (BYTES_PER_LINE * 5) / 2;
-    lines.push(`\t0x${at.toString(16).padStart(4, '0')}:  ${digits.padEnd(width)} ${characters}`);
+    const start = `\t0x${at.toString(16).padStart(4, '0')}:  `;
+    lines.push(
+      withCharacters ? `${start}${digits.padEnd(width)} ${characters}` : start + digits.trimEnd(),
+    );
   }
   return lines;
 }

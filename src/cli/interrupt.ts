@@ -29,3 +29,39 @@ export function listenForInterrupt(): Interrupt {
     },
   };
 }
+
+/** Aborts at the first signal, or when the time is over. */
+export function endOf({ signal }: Interrupt, durationMs: number | undefined): AbortSignal {
+  if (durationMs === undefined) return signal;
+  return AbortSignal.any([signal, AbortSignal.timeout(durationMs)]);
+}
+
+/** What can be ended so that what it has can still be read. */
+interface Drainable {
+  shutdown(how: 'receive'): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Works with a handle until the work is done or `end` aborts; then what the handle still has is
+ * worked on, and it is closed.
+ */
+export async function drainAtEnd(
+  handle: Drainable,
+  end: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  let isOpen = true;
+  const onEnd = (): void => {
+    if (isOpen) handle.shutdown('receive');
+  };
+  end.addEventListener('abort', onEnd);
+  try {
+    if (end.aborted) onEnd();
+    await work();
+  } finally {
+    isOpen = false;
+    end.removeEventListener('abort', onEnd);
+    await handle.close();
+  }
+}

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { parseCommandLine } from './args.ts';
+import { parseCommandLine } from './program.ts';
 import { reportError } from './report.ts';
 
 // A reader that has seen enough (`netdivert dump | head`) is no error.

@@ -9,7 +9,15 @@ import type { Filter } from '../filter/index.ts';
 import type { AddressInit } from '../packet/address.ts';
 import { readUint8 } from '../packet/bytes.ts';
 import { parsePacket } from '../packet/parse.ts';
-import { captureDirection, networkLayer, readCapture } from '../pcap/index.ts';
+import {
+  type CaptureRecord,
+  captureDirection,
+  networkLayer,
+  processName,
+  readCapture,
+} from '../pcap/index.ts';
+import type { PacketProcess } from './packet-line.ts';
+import { matchesProcess, type ProcessSpec } from './process-spec.ts';
 
 /** A packet of a file, with the address it would have had live. */
 export interface OfflinePacket {
@@ -19,6 +27,10 @@ export interface OfflinePacket {
   readonly timestampNs: bigint;
   readonly direction: 'inbound' | 'outbound';
   readonly loopback: boolean;
+  /** Length on the wire. */
+  readonly originalLength: number;
+  /** Where the file says it. */
+  readonly process: PacketProcess | null;
   readonly matches: boolean;
 }
 
@@ -39,7 +51,9 @@ export interface OfflineOptions {
   /** Path, or `-` for standard input. */
   readonly file: string;
   /** Of packets whose file does not say. Default `outbound`. */
-  readonly direction?: 'inbound' | 'outbound';
+  readonly direction?: 'inbound' | 'outbound' | undefined;
+  /** Packets of others do not match, nor those whose file does not say. */
+  readonly process?: ProcessSpec | undefined;
 }
 
 const IPV4 = { SOURCE: 12, DESTINATION: 16 } as const;
@@ -59,7 +73,7 @@ export function newCounts(): OfflineCounts {
  */
 export async function* readOffline(
   filter: Filter,
-  { file, direction: assumed = 'outbound' }: OfflineOptions,
+  { file, direction: assumed = 'outbound', process: spec }: OfflineOptions,
   counts: OfflineCounts,
 ): AsyncGenerator<OfflinePacket, void> {
   const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
@@ -80,9 +94,20 @@ export async function* readOffline(
       loopback,
       timestamp: record.timestampNs,
     });
-    const matches = matchesSafely(filter, bytes, address);
+    const owner = processOf(record);
+    const isMeant = spec === undefined || matchesProcess(owner, spec);
+    const matches = isMeant && matchesSafely(filter, bytes, address);
     if (matches) counts.matched++;
-    yield { bytes, address, timestampNs: record.timestampNs, direction, loopback, matches };
+    yield {
+      bytes,
+      address,
+      timestampNs: record.timestampNs,
+      direction,
+      loopback,
+      originalLength: bytes.length + (record.originalLength - record.bytes.length),
+      process: owner,
+      matches,
+    };
   }
 }
 
@@ -90,6 +115,11 @@ export async function* readOffline(
 export function offlineAddress(filter: Filter, bytes: Uint8Array, known: AddressInit): AddressInit {
   const ipv6 = bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
   return { layer: filter.layer, event: 'packet', ipv6, ...known };
+}
+
+function processOf(record: CaptureRecord): PacketProcess | null {
+  const { processId } = record;
+  return processId === null ? null : { pid: processId, name: processName(record) };
 }
 
 /** A packet too broken to be asked about does not match. */

@@ -7,9 +7,20 @@
 import { styleText } from 'node:util';
 
 /** Colours and weights in use. */
-export type StyleName = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta';
+export type StyleName =
+  | 'bold'
+  | 'dim'
+  | 'red'
+  | 'green'
+  | 'yellow'
+  | 'cyan'
+  | 'magenta'
+  | 'inverse';
 /** Puts text in a style, or leaves it as it is. */
 export type Style = (name: StyleName, text: string) => string;
+
+/** Lines are written together, at the end of a turn or when there are this many characters. */
+const BUFFER_LENGTH = 32_768;
 
 /** Styles for a stream: none without a terminal, with `NO_COLOR` or on a dumb terminal. */
 export function styleFor(stream: NodeJS.WriteStream): Style {
@@ -20,14 +31,51 @@ export function styleFor(stream: NodeJS.WriteStream): Style {
     : (_name, text) => text;
 }
 
-/** Writes a line of data. */
-export function print(line = ''): void {
-  process.stdout.write(`${line}\n`);
+/** Standard output, with few writes for many lines. */
+class LineBuffer {
+  /** Every line is written at once. */
+  isLineBuffered = false;
+  #text = '';
+  #timer: NodeJS.Immediate | undefined;
+
+  add(line: string): void {
+    if (this.#text === '' && this.#timer === undefined) process.once('exit', this.flush);
+    this.#text += `${line}\n`;
+    if (this.isLineBuffered || this.#text.length >= BUFFER_LENGTH) this.flush();
+    else this.#timer ??= setImmediate(this.flush);
+  }
+
+  readonly flush = (): void => {
+    if (this.#timer !== undefined) clearImmediate(this.#timer);
+    this.#timer = undefined;
+    process.off('exit', this.flush);
+    const text = this.#text;
+    this.#text = '';
+    if (text !== '') process.stdout.write(text);
+  };
 }
 
-/** Writes a line of talk. */
+const lines: LineBuffer = new LineBuffer();
+
+/** Writes a line of data. */
+export function print(line = ''): void {
+  lines.add(line);
+}
+
+/** Writes each line when it is there, not at the end of a turn. */
+export function setLineBuffered(): void {
+  lines.isLineBuffered = true;
+}
+
+/** Writes a line of talk, after the data before it. */
 export function tell(line = ''): void {
+  lines.flush();
   process.stderr.write(`${line}\n`);
+}
+
+/** Hands all data over that was printed. */
+export function flushOutput(): void {
+  lines.flush();
 }
 
 /**

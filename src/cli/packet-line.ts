@@ -61,12 +61,27 @@ const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   132: 'SCTP',
 };
 
+const CONTROL = /[\p{Cc}\p{Cf}]/gu;
+
 /** What is known of a packet besides its bytes. */
 export interface PacketContext {
   /** Since 1970, in nanoseconds. */
   readonly timestampNs: bigint;
-  readonly direction: 'inbound' | 'outbound' | null;
+  readonly direction: PacketDirection | null;
   readonly loopback?: boolean;
+  /** Length on the wire, when that is not what is there. */
+  readonly originalLength?: number;
+  readonly interfaceIndex?: number;
+  readonly impostor?: boolean;
+  readonly process?: PacketProcess | null;
+}
+
+export type PacketDirection = 'inbound' | 'outbound' | 'forward';
+
+/** Whose packet it is, as far as that is known. */
+export interface PacketProcess {
+  readonly pid: number;
+  readonly name: string | null;
 }
 
 const scan: PacketScan = new PacketScan();
@@ -79,7 +94,9 @@ const scan: PacketScan = new PacketScan();
  */
 export function formatPacketLine(bytes: Uint8Array, context: PacketContext, style: Style): string {
   const time = style('dim', formatTime(context.timestampNs));
-  const direction = context.loopback ? 'lo ' : DIRECTIONS[context.direction ?? 'unknown'];
+  const direction =
+    (context.loopback ? 'lo ' : DIRECTIONS[context.direction ?? 'unknown']) +
+    formatProcess(context.process ?? null, style);
   if (!scanPacket(bytes, 0, bytes.length, scan)) {
     return `${time} ${direction} ${style('red', 'no valid IP header')}, length ${bytes.length}`;
   }
@@ -88,7 +105,18 @@ export function formatPacketLine(bytes: Uint8Array, context: PacketContext, styl
   return `${time} ${direction} ${family} ${ends}: ${formatTransport(bytes, style)}`;
 }
 
-const DIRECTIONS = { inbound: 'in ', outbound: 'out', unknown: '-  ' } as const;
+const DIRECTIONS = { inbound: 'in ', outbound: 'out', forward: 'fwd', unknown: '-  ' } as const;
+
+/** ` curl[4711]`. A process chooses its name: what a terminal would act on is not shown. */
+function formatProcess(process: PacketProcess | null, style: Style): string {
+  if (process === null) return '';
+  return ` ${style('magenta', `${safeText(process.name ?? '?')}[${process.pid}]`)}`;
+}
+
+/** Text from elsewhere, without anything a terminal could act on. */
+export function safeText(text: string): string {
+  return text.replace(CONTROL, '?');
+}
 
 /** Local wall clock time of day with microseconds. */
 function formatTime(timestampNs: bigint): string {
@@ -142,13 +170,10 @@ function wireLength(): number {
 
 function formatTcp(bytes: Uint8Array): string {
   const flags = readUint8(bytes, scan.tcp + TCP.FLAGS);
-  const letters = TCP_FLAG_LETTERS.filter(([bit]) => (flags & bit) !== 0).map(
-    ([, letter]) => letter,
-  );
   const sequence = readUint32(bytes, scan.tcp + TCP.SEQUENCE);
   const length = wireLength();
   const end = (sequence + length) % 0x1_0000_0000;
-  const parts = [`[${letters.join('') || 'none'}]`];
+  const parts = [`[${tcpFlagLetters(flags) || 'none'}]`];
   parts.push(length > 0 ? `seq ${sequence}:${end}` : `seq ${sequence}`);
   if ((flags & TCP_ACK) !== 0) {
     parts.push(`ack ${readUint32(bytes, scan.tcp + TCP.ACKNOWLEDGEMENT)}`);
@@ -181,6 +206,17 @@ function formatApplication(bytes: Uint8Array, transport: 'tcp' | 'udp', style: S
   return line === null ? '' : `: ${style('green', line)}`;
 }
 
+/** TCP flags in the letters tcpdump uses. */
+export function tcpFlagLetters(flags: number): string {
+  const letters = TCP_FLAG_LETTERS.filter(([bit]) => (flags & bit) !== 0);
+  return letters.map(([, letter]) => letter).join('');
+}
+
+/** `TCP`, or `protocol 253`. */
+export function protocolNameOf(protocol: number): string {
+  return PROTOCOL_NAMES[protocol] ?? `protocol ${protocol}`;
+}
+
 function protocolName(): string {
-  return PROTOCOL_NAMES[scan.protocol] ?? `protocol ${scan.protocol}`;
+  return protocolNameOf(scan.protocol);
 }

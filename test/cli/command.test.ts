@@ -33,21 +33,21 @@ test.each([
   ['filter check of an object', ['filter', 'check', '@WinDiv_WX_eXWWAX'], 'tcp\n'],
   [
     'filter check on a layer',
-    ['filter', 'check', 'processId = 4', '-l', 'flow'],
+    ['filter', 'check', 'processId = 4', '-L', 'flow'],
     'processId = 4\n',
   ],
-  ['filter eval, a match', ['filter', 'eval', 'tcp.Syn', '-p', SYN], 'true\n'],
-  ['filter eval, no match', ['filter', 'eval', 'tcp.Ack', '-p', SYN], 'false\n'],
+  ['filter eval, a match', ['filter', 'eval', 'tcp.Syn', '--packet', SYN], 'true\n'],
+  ['filter eval, no match', ['filter', 'eval', 'tcp.Ack', '--packet', SYN], 'false\n'],
   [
     'filter eval, inbound',
-    ['filter', 'eval', 'inbound', '-p', SYN, '--direction', 'inbound'],
+    ['filter', 'eval', 'inbound', '--packet', SYN, '--direction', 'inbound'],
     'true\n',
   ],
-  ['filter eval, loopback', ['filter', 'eval', 'loopback', '-p', SYN, '--loopback'], 'true\n'],
-  ['filter eval, impostor', ['filter', 'eval', 'impostor', '-p', SYN, '--impostor'], 'true\n'],
+  ['filter eval, loopback', ['filter', 'eval', 'loopback', '--packet', SYN, '--loopback'], 'true\n'],
+  ['filter eval, impostor', ['filter', 'eval', 'impostor', '--packet', SYN, '--impostor'], 'true\n'],
   [
     'filter eval, interface',
-    ['filter', 'eval', 'ifIdx = 7', '-p', SYN, '--interface', '7'],
+    ['filter', 'eval', 'ifIdx = 7', '--packet', SYN, '--interface', '7'],
     'true\n',
   ],
 ])('%s', async (_name, args, stdout) => {
@@ -88,7 +88,7 @@ test('filter explain names the fields a program cannot know', async () => {
 test.each(['flow', 'socket', 'reflect'])(
   'filter explain on the %s layer has no hooks',
   async (layer) => {
-    const { code, stdout } = await netdivert(['filter', 'explain', 'event = 1', '-l', layer]);
+    const { code, stdout } = await netdivert(['filter', 'explain', 'event = 1', '-L', layer]);
     expect(code).toBe(0);
     expect(stdout).not.toContain('LOCAL');
   },
@@ -109,9 +109,9 @@ test('dump -r prints matching packets and a summary', async () => {
   expect(stderr).toBe('41 packets read, 4 matched\n1 without an IP packet, passed over\n');
 });
 
-test('dump -r - reads standard input, -c ends early, -x prints the bytes', async () => {
+test('dump -r - reads standard input, -c ends early, -X prints the bytes', async () => {
   const input = readFileSync(CAPTURE);
-  const { code, stdout } = await netdivert(['dump', '-r', '-', '-c', '1', '-x', 'icmp'], { input });
+  const { code, stdout } = await netdivert(['dump', '-r', '-', '-c', '1', '-X', 'icmp'], { input });
   expect(code).toBe(0);
   expect(stdout).toContain('ICMP echo request');
   expect(stdout).not.toContain('echo reply');
@@ -136,7 +136,7 @@ test.each([
   ['an unknown option', ['dump', '--bogus'], 2, "netdivert: unknown option '--bogus'\n"],
   ['a missing filter', ['filter', 'check'], 2, "netdivert: missing required argument 'text'\n"],
   ['a bad number', ['dump', '-c', '0'], 2, 'A whole number of at least 1 is needed.\n'],
-  ['a bad layer', ['filter', 'check', 'tcp', '-l', 'x'], 2, 'Allowed choices are network, forward'],
+  ['a bad layer', ['filter', 'check', 'tcp', '-L', 'x'], 2, 'Allowed choices are network, forward'],
   ['a bad filter', ['filter', 'check', 'not (tcp or udp)'], 2, '\n  not (tcp or udp)\n      ^\n'],
   ['a bad filter for dump', ['dump', 'tcp and'], 2, 'netdivert: bad filter'],
   ['a field of another layer', ['filter', 'check', 'processId = 4'], 2, 'processId'],
@@ -148,11 +148,11 @@ test.each([
   ],
   [
     'bytes that are none',
-    ['filter', 'eval', 'tcp', '-p', 'xyz'],
+    ['filter', 'eval', 'tcp', '--packet', 'xyz'],
     2,
     'not a sequence of hexadecimal',
   ],
-  ['bytes that are no packet', ['filter', 'eval', 'tcp', '-p', '4500'], 2, 'no valid IP header'],
+  ['bytes that are no packet', ['filter', 'eval', 'tcp', '--packet', '4500'], 2, 'no valid IP header'],
   ['a file that is not there', ['dump', '-r', '/nonexistent'], 1, '/nonexistent does not exist\n'],
   ['a directory', ['dump', '-r', '/'], 1, 'is a directory\n'],
   ['a file of another kind', ['dump', '-r', COMMAND], 1, 'Not a pcap or pcapng file'],

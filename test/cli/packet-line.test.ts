@@ -117,7 +117,7 @@ test.each([
   [
     'an unknown type',
     `1234 0100 0001 0000 0000 0000 ${DNS_NAME} 0100 0001`,
-    'DNS type 256? www.example',
+    'DNS URI? www.example',
   ],
   ['the root', '1234 0100 0001 0000 0000 0000 00 0002 0001', 'DNS NS? .'],
   [
@@ -163,7 +163,7 @@ test('hex dump: 16 bytes a line, dots for what cannot be shown', () => {
   const bytes = Uint8Array.from(
     [...'ABCDEFGHIJKLMNOP'].map((c) => c.charCodeAt(0)).concat(0, 127, 32),
   );
-  expect(hexDump(bytes)).toEqual([
+  expect(hexDump(bytes, true)).toEqual([
     '\t0x0000:  4142 4344 4546 4748 494a 4b4c 4d4e 4f50  ABCDEFGHIJKLMNOP',
     `\t0x0010:  ${'007f 20'.padEnd(40)} .. `,
   ]);

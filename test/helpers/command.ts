@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 
 /** The project's folder. */
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
-/** The built `netdivert` command. */
-export const COMMAND: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** The built `netdivert` command; that of another build where `NETDIVERT_COMMAND` names one. */
+export const COMMAND: string =
+  process.env.NETDIVERT_COMMAND ??
+  fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Builds what is not built; tests of the command run what is shipped. */
 export function ensureBuilt(): void {
+  if (process.env.NETDIVERT_COMMAND !== undefined) return;
   const result = spawnSync(process.execPath, ['scripts/setup.mjs', 'build'], {
     cwd: ROOT,
     encoding: 'utf8',

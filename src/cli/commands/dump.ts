@@ -1,101 +1,179 @@
+import type { NetworkHandle } from '../../divert/network-handle.ts';
+import type { OpenOptions } from '../../divert/options.ts';
 import { UnsupportedError } from '../../errors.ts';
-import { compileFilter, type Filter } from '../../filter/index.ts';
-import type { NetworkHandle, Packet } from '../../index.ts';
-import { EXIT } from '../exit-code.ts';
-import { hexDump } from '../hex-dump.ts';
-import { type Interrupt, listenForInterrupt } from '../interrupt.ts';
-import { clockOffsetNs, type LiveOptions, openOptions, tellStats } from '../live.ts';
-import { print, type Style, styleFor, tell } from '../output.ts';
-import { formatPacketLine } from '../packet-line.ts';
-import { printOffline } from '../print-offline.ts';
+import type { Filter } from '../../filter/index.ts';
+import type { Packet } from '../../packet/packet.ts';
+import { EXIT, UsageError } from '../exit-code.ts';
+import { drainAtEnd, endOf, listenForInterrupt } from '../interrupt.ts';
+import { printJson } from '../json.ts';
+import { newCounts, readOffline } from '../offline.ts';
+import { tellOfflineCounts } from '../offline-summary.ts';
+import { plural, setLineBuffered, tell } from '../output.ts';
+import type { PacketContext } from '../packet-line.ts';
+import { OutputList, type PacketOutput, PacketPrinter } from '../packet-output.ts';
+import {
+  clockOffsetNs,
+  lossText,
+  openPackets,
+  type TrafficOptions,
+  trafficFilter,
+} from '../traffic.ts';
 
-export interface DumpOptions extends LiveOptions {
+export interface DumpOptions extends TrafficOptions {
   readonly read?: string;
+  readonly write?: string;
+  readonly print?: boolean;
   readonly hex?: boolean;
+  readonly hexText?: boolean;
+  readonly snapLength?: number;
+  readonly lineBuffered?: boolean;
+  /** Bytes. */
+  readonly fileSize?: number;
+  /** Milliseconds. */
+  readonly rotate?: number;
+  readonly fileCount?: number;
   readonly direction?: 'inbound' | 'outbound';
 }
 
 /**
- * `netdivert dump`: one line for each packet that matches, live or from a file, and a summary on
- * standard error.
+ * `netdivert dump`: one line for each packet that matches, live or from a file, or a capture file
+ * of them; and a summary on standard error.
  */
 export async function dump(text: string, options: DumpOptions): Promise<number> {
-  const filter = compileFilter(text, options.layer);
+  if (options.lineBuffered) setLineBuffered();
+  const isOffline = options.read !== undefined;
+  // The process of packets in a file is what the file says, not a part of the filter.
+  const filter = trafficFilter(text, isOffline ? { ...options, process: undefined } : options);
   const interrupt = listenForInterrupt();
-  if (options.read === undefined) await dumpLive(filter, options, interrupt);
-  else {
-    const { count, direction, hex } = options;
-    await printOffline(filter, {
-      file: options.read,
-      signal: interrupt.signal,
-      ...(count !== undefined && { count }),
-      ...(direction !== undefined && { direction }),
-      ...(hex !== undefined && { hex }),
-    });
-  }
+  const output = await openOutput(options);
+  if (options.read === undefined) {
+    await dumpLive(filter, options, output, endOf(interrupt, options.duration));
+  } else await dumpFile(filter, { ...options, file: options.read }, output, interrupt.signal);
   return interrupt.finish(EXIT.OK);
+}
+
+async function openOutput(options: DumpOptions): Promise<PacketOutput> {
+  const { write: path, hex, hexText, json } = options;
+  const printer = new PacketPrinter({
+    json,
+    hex: hexText ? 'characters' : hex ? 'plain' : undefined,
+  });
+  if (path === undefined) {
+    if (options.fileSize ?? options.rotate ?? options.fileCount) {
+      throw new UsageError('-C, -G and -W need a file to write (--write)');
+    }
+    return printer;
+  }
+  if (options.print && path === '-') throw new UsageError('standard output cannot have both');
+  const { openCaptureOutput } = await import('../capture-output.ts');
+  const file = await openCaptureOutput(path, options);
+  return options.print ? new OutputList([printer, file]) : file;
+}
+
+async function dumpFile(
+  filter: Filter,
+  options: DumpOptions & { readonly file: string },
+  output: PacketOutput,
+  signal: AbortSignal,
+): Promise<void> {
+  const counts = newCounts();
+  const limit = options.snapLength ?? Number.POSITIVE_INFINITY;
+  let complete = false;
+  try {
+    for await (const packet of readOffline(filter, options, counts)) {
+      if (signal.aborted) break;
+      if (!packet.matches) continue;
+      await output.write(packet.bytes.subarray(0, limit), packet);
+      if (counts.matched === options.count) break;
+    }
+    complete = true;
+  } finally {
+    await output.close();
+    const { notIp, incomplete, directionAssumed } = counts;
+    if (options.json) {
+      const { captured, matched } = counts;
+      printSummary(options, { captured, matched, notIp, incomplete, directionAssumed });
+    }
+    if (complete || counts.captured > 0) tellOfflineCounts(counts, options.direction);
+  }
 }
 
 async function dumpLive(
   filter: Filter,
   options: DumpOptions,
-  { signal }: Interrupt,
+  output: PacketOutput,
+  end: AbortSignal,
 ): Promise<void> {
-  const { handle, sniffing } = await openForWatching(filter, options, signal);
-  const printer = new PacketPrinter(options.hex ?? false);
+  const handle = await openForWatching(filter, options);
   tell(`watching ${filter.format()} (Ctrl-C ends)`);
+  const watcher = new Watcher(handle, output, options.count);
   try {
-    for await (const batch of handle.batches()) {
-      for (const packet of batch) {
-        if (printer.count < (options.count ?? Number.POSITIVE_INFINITY)) printer.print(packet);
-      }
-      if (!sniffing) batch.send();
-      if (printer.count === options.count) break;
-    }
+    await drainAtEnd(handle, end, () => watcher.run());
   } finally {
-    await handle.close();
-    tell(`${printer.count} shown`);
-    tellStats(handle.stats());
+    await output.close();
+    const { offered, received, lost } = handle.stats();
+    const { count } = watcher;
+    if (options.json) printSummary(options, { captured: count, matched: received, offered, lost });
+    tell(`${plural(count, 'packet')} captured`);
+    tell(`${received} matched, of ${offered} that came by`);
+    tell(lossText(lost));
   }
 }
 
-/** Sniffs where that is possible; else takes the packets out, and the caller puts them back. */
-async function openForWatching(
-  filter: Filter,
-  options: DumpOptions,
-  signal: AbortSignal,
-): Promise<{ handle: NetworkHandle; sniffing: boolean }> {
-  const { open } = await import('../../index.ts');
-  const common = { ...openOptions(options), signal };
+function printSummary(options: DumpOptions, fields: Readonly<Record<string, unknown>>): void {
+  // Standard output has the capture file, then.
+  if (options.write !== '-') printJson({ type: 'summary', command: 'dump', ...fields });
+}
+
+/** Sniffs, with the process of each packet where that can be known. */
+async function openForWatching(filter: Filter, options: DumpOptions): Promise<NetworkHandle> {
+  const { snapLength } = options;
+  const sniff: OpenOptions = { mode: 'sniff', ...(snapLength && { snapLength }) };
   try {
-    return { handle: await open(filter, { ...common, mode: 'sniff' }), sniffing: true };
+    return await openPackets(filter, options, { ...sniff, attribution: true });
   } catch (error) {
-    if (!(error instanceof UnsupportedError) || !error.feature.includes('sniff')) throw error;
+    const isMissing = error instanceof UnsupportedError && error.feature.includes('attribution');
+    if (!isMissing || options.process !== undefined) throw error;
   }
-  const handle = await open(filter, { ...common, onOverload: 'pass', unhandled: 'pass' });
-  tell('sniffing is not available yet: each packet is taken out and put back unchanged');
-  return { handle, sniffing: false };
+  return await openPackets(filter, options, sniff);
 }
 
-class PacketPrinter {
+/** Hands the packets of a handle to an output. */
+class Watcher {
+  /** Packets handed on. */
   count = 0;
-  readonly #hex: boolean;
-  readonly #style: Style = styleFor(process.stdout);
+  readonly #handle: NetworkHandle;
+  readonly #output: PacketOutput;
+  readonly #limit: number;
   readonly #clockOffsetNs: bigint = clockOffsetNs();
 
-  constructor(hex: boolean) {
-    this.#hex = hex;
+  constructor(handle: NetworkHandle, output: PacketOutput, limit = Number.POSITIVE_INFINITY) {
+    this.#handle = handle;
+    this.#output = output;
+    this.#limit = limit;
   }
 
-  print(packet: Packet): void {
-    const { bytes, address } = packet;
-    const context = {
+  async run(): Promise<void> {
+    for await (const batch of this.#handle.batches()) {
+      for (const packet of batch) {
+        if (this.count >= this.#limit) return;
+        this.count++;
+        await this.#output.write(packet.bytes, this.#contextOf(packet));
+      }
+      if (this.count >= this.#limit) return;
+    }
+  }
+
+  #contextOf({ address, originalLength, process }: Packet): PacketContext {
+    return {
       timestampNs: address.timestamp + this.#clockOffsetNs,
-      direction: address.outbound ? 'outbound' : 'inbound',
+      direction:
+        address.layer === 'forward' ? 'forward' : address.outbound ? 'outbound' : 'inbound',
       loopback: address.loopback,
-    } as const;
-    print(formatPacketLine(bytes, context, this.#style));
-    if (this.#hex) for (const line of hexDump(bytes)) print(line);
-    this.count++;
+      impostor: address.impostor,
+      interfaceIndex: address.interfaceIndex,
+      originalLength,
+      process,
+    };
   }
 }

@@ -1,21 +1,23 @@
-import { compileFilter, type Filter } from '../../filter/index.ts';
+import { compileFilter, type Dialect, type Filter } from '../../filter/index.ts';
 import type { Layer } from '../../packet/address.ts';
 import { PacketScan, scanPacket } from '../../packet/layout.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import { parseHex } from '../hex-dump.ts';
-import { listenForInterrupt } from '../interrupt.ts';
+import { printJson } from '../json.ts';
 import { offlineAddress } from '../offline.ts';
 import { print } from '../output.ts';
-import { printOffline } from '../print-offline.ts';
+import { dump } from './dump.ts';
 
 export interface EvalOptions {
   readonly layer: Layer;
+  readonly dialect?: Dialect;
   readonly packet?: string;
   readonly read?: string;
   readonly direction?: 'inbound' | 'outbound';
   readonly loopback?: boolean;
   readonly impostor?: boolean;
   readonly interface?: number;
+  readonly json?: boolean;
 }
 
 /**
@@ -25,18 +27,24 @@ export interface EvalOptions {
  * @throws UsageError when there is nothing to ask about
  */
 export async function filterEval(text: string, options: EvalOptions): Promise<number> {
-  const filter = compileFilter(text, options.layer);
-  if (options.packet !== undefined) {
-    print(String(matches(filter, options.packet, options)));
+  const { dialect, direction, json, layer, packet, read } = options;
+  const filter = compileFilter(text, layer, { dialect });
+  if (packet !== undefined) {
+    const result = matches(filter, packet, options);
+    if (json) printJson({ type: 'match', filter: filter.format(), matches: result });
+    else print(String(result));
     return EXIT.OK;
   }
-  if (options.read === undefined) {
+  if (read === undefined) {
     throw new UsageError('give a packet (--packet) or a capture file (--read)');
   }
-  const interrupt = listenForInterrupt();
-  const { direction, read: file } = options;
-  await printOffline(filter, { file, ...(direction && { direction }), signal: interrupt.signal });
-  return interrupt.finish(EXIT.OK);
+  return await dump(text, {
+    layer,
+    read,
+    ...(dialect && { dialect }),
+    ...(direction && { direction }),
+    ...(json && { json }),
+  });
 }
 
 function matches(filter: Filter, packet: string, options: EvalOptions): boolean {

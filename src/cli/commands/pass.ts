@@ -1,15 +1,13 @@
-import { compileFilter } from '../../filter/index.ts';
-import type { NetworkHandle } from '../../index.ts';
+import type { NetworkHandle } from '../../divert/network-handle.ts';
 import { EXIT } from '../exit-code.ts';
-import { listenForInterrupt } from '../interrupt.ts';
-import { type LiveOptions, openOptions, tellStats } from '../live.ts';
+import { drainAtEnd, endOf, listenForInterrupt } from '../interrupt.ts';
+import { printJson } from '../json.ts';
 import { StatusLine, tell } from '../output.ts';
+import { openPackets, type TrafficOptions, tellStats, trafficFilter } from '../traffic.ts';
 
-export interface PassOptions extends LiveOptions {
+export interface PassOptions extends TrafficOptions {
   /** Packets a turn, 1..255. */
   readonly batch: number;
-  /** Seconds. */
-  readonly duration?: number;
 }
 
 const RATE_INTERVAL_MS = 1000;
@@ -19,34 +17,36 @@ const RATE_INTERVAL_MS = 1000;
  * and a summary at the end, both on standard error.
  */
 export async function pass(text: string, options: PassOptions): Promise<number> {
-  const filter = compileFilter(text, options.layer);
-  const { open } = await import('../../index.ts');
+  const filter = trafficFilter(text, options);
   const interrupt = listenForInterrupt();
-  const signals = [interrupt.signal];
-  if (options.duration !== undefined) signals.push(AbortSignal.timeout(options.duration * 1000));
-  const handle = await open(filter, {
-    ...openOptions(options),
-    signal: AbortSignal.any(signals),
-  });
+  const handle = await openPackets(filter, options, {});
   tell(`passing ${filter.format()} (Ctrl-C ends)`);
   const startedAtMs = performance.now();
   const stopRate = showRate(handle);
   try {
-    let count = 0;
-    for await (const batch of handle.batches(options.batch)) {
-      count += batch.length;
-      batch.send();
-      if (count >= (options.count ?? Number.POSITIVE_INFINITY)) break;
-    }
+    const end = endOf(interrupt, options.duration);
+    await drainAtEnd(handle, end, () => passAll(handle, options));
   } finally {
     stopRate();
-    await handle.close();
     const seconds = (performance.now() - startedAtMs) / 1000;
     const stats = handle.stats();
+    const packetsPerSecond = Math.round(stats.sent / seconds);
+    if (options.json) {
+      printJson({ type: 'summary', command: 'pass', seconds, packetsPerSecond, stats });
+    }
     tellStats(stats);
-    tell(`${Math.round(stats.sent / seconds)} packets/s over ${seconds.toFixed(1)} s`);
+    tell(`${packetsPerSecond} packets/s over ${seconds.toFixed(1)} s`);
   }
   return interrupt.finish(EXIT.OK);
+}
+
+async function passAll(handle: NetworkHandle, { batch: size, count }: PassOptions): Promise<void> {
+  let passed = 0;
+  for await (const batch of handle.batches(size)) {
+    passed += batch.length;
+    batch.send();
+    if (passed >= (count ?? Number.POSITIVE_INFINITY)) return;
+  }
 }
 
 /** Rewrites a line with the rate of the last second until the returned function is called. */
