@@ -16,6 +16,7 @@ import {
 } from '../packet/address.ts';
 import { itemAt } from '../packet/bytes.ts';
 import { parseIPv4Address, parseIPv6Address } from '../packet/ip-text.ts';
+import { encodeProcessName } from './extended/process-name.ts';
 import type { MatchInput } from './match-input.ts';
 
 const IPV4_MAPPED = 0xffff;
@@ -75,6 +76,23 @@ export function fillAddress(input: MatchInput, address: AddressInit, layer: Laye
     default:
       layer satisfies never;
   }
+}
+
+/**
+ * Fills in the process of an address: known when the address says anything of it.
+ *
+ * @param input - overwritten
+ */
+export function fillProcess(input: MatchInput, address: AddressInit): void {
+  const { processId, userId, processName } = address;
+  input.hasProcess = processId !== undefined || userId !== undefined || processName !== undefined;
+  input.processId = processId ?? 0;
+  input.userId = userId ?? 0;
+  const [w0, w1, w2, w3] = encodeProcessName(processName ?? '');
+  input.processName0 = w0;
+  input.processName1 = w1;
+  input.processName2 = w2;
+  input.processName3 = w3;
 }
 
 /** The flags of an address as bits of `ADDRESS_FLAGS`. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TestSet } from './extended/test-set.ts';
 import type { Operator } from './graph.ts';
 
 /** A comparison as written, `not` already folded into the operator. */
@@ -22,6 +23,10 @@ export interface TestNode {
   readonly start: number;
   readonly end: number;
   readonly valueStart: number;
+  /** Extended dialect: the bits of the field that are compared. */
+  readonly mask?: bigint;
+  /** Extended dialect: `=` is "in", `!=` is "not in"; `value` is not used. */
+  readonly set?: TestSet;
 }
 
 /** `left and right` or `left or right`. */
@@ -39,4 +44,10 @@ export interface TernaryNode {
   readonly failure: FilterNode;
 }
 
-export type FilterNode = TestNode | BinaryNode | TernaryNode;
+/** Extended dialect: `not (operand)`. */
+export interface NotNode {
+  readonly kind: 'not';
+  readonly operand: FilterNode;
+}
+
+export type FilterNode = TestNode | BinaryNode | TernaryNode | NotNode;

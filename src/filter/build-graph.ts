@@ -45,6 +45,8 @@ class GraphBuilder {
         const otherwise = this.add(node.failure, success, failure);
         return this.add(node.condition, this.add(node.success, success, failure), otherwise);
       }
+      case 'not':
+        return this.add(node.operand, failure, success);
       case 'test':
         return this.addTest(node, success, failure);
     }
@@ -56,6 +58,14 @@ class GraphBuilder {
     this.placed.push({ test: folded, success, failure });
     return this.placed.length - 1;
   }
+}
+
+/** What only tests of the extended dialect have. */
+function extensionOf({ mask, set }: TestNode): Pick<FilterTest, 'mask' | 'set'> {
+  return {
+    ...(mask === undefined ? {} : { mask: wordsOf(mask) }),
+    ...(set === undefined ? {} : { set }),
+  };
 }
 
 function constantGraph(label: 'accept' | 'reject'): FilterGraph {
@@ -88,7 +98,7 @@ export function buildGraph(root: FilterNode): FilterGraph | null {
     const { field, operator, negative, index } = test;
     const value = wordsOf(test.value);
     const labels = { success: absolute(success), failure: absolute(failure) };
-    tests.push({ field, operator, negative, value, index, ...labels });
+    tests.push({ field, operator, negative, value, index, ...labels, ...extensionOf(test) });
     origins.push(test);
   }
   return { tests, origins };

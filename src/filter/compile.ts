@@ -4,11 +4,17 @@
  * @module
  */
 
-import { UnsupportedError } from '../errors.ts';
+import type { FilterError } from '../errors.ts';
 import { LAYERS, type Layer } from '../packet/address.ts';
 import type { FilterNode } from './ast.ts';
 import { buildGraph, type FilterGraph } from './build-graph.ts';
+import type { Dialect } from './dialect.ts';
+import { analyseExtended, findExtendedWarnings } from './extended/compile.ts';
+import { FilterSet } from './extended/filter-set.ts';
+import { extendedHintFor, offerExtended } from './extended/hints.ts';
+import type { FilterSets } from './extended/parser.ts';
 import { Filter } from './filter.ts';
+import { hintFor } from './hints/hints.ts';
 import { tokenize } from './lexer.ts';
 import { filterError } from './messages.ts';
 import { readObject } from './object.ts';
@@ -17,13 +23,12 @@ import type { FilterProblem } from './problem.ts';
 import type { FilterWarning } from './warning.ts';
 import { findObjectWarnings, findWarnings } from './warnings.ts';
 
-/** The language a filter is written in: WinDivert's own, or that with additions. */
-export type Dialect = 'windivert' | 'extended';
-
 /** Options of {@link compileFilter}. */
 export interface CompileOptions {
   /** Default `windivert`. */
   dialect?: Dialect | undefined;
+  /** Extended dialect: the sets that the filter names, as in `ip.SrcAddr in @blocked`. */
+  sets?: FilterSets | undefined;
 }
 
 interface Analysis {
@@ -42,21 +47,24 @@ function checkArguments(source: unknown, layer: unknown, dialect: unknown): void
   if (!(LAYERS as readonly string[]).includes(layer)) {
     throw new RangeError(`compile filter: no layer "${layer}", only ${LAYERS.join(', ')}`);
   }
-  if (dialect === 'extended') {
-    throw new UnsupportedError(
-      'dialect: extended',
-      'compile filter: the extended dialect is not available',
-      {
-        hint: "Write the filter in WinDivert's own language.",
-      },
-    );
-  }
-  if (dialect !== undefined && dialect !== 'windivert') {
+  if (dialect !== 'windivert' && dialect !== 'extended') {
     throw new RangeError(`compile filter: no dialect "${dialect}", only windivert and extended`);
   }
 }
 
-function compileObject(source: string, layer: Layer): Filter {
+function checkSets(sets: FilterSets | undefined, dialect: Dialect | undefined): void {
+  if (sets === undefined) return;
+  for (const [name, set] of Object.entries(sets)) {
+    if (!(set instanceof FilterSet)) {
+      throw new TypeError(`compile filter: set ${name} must be a FilterSet`);
+    }
+  }
+  if (dialect !== 'extended' && Object.keys(sets).length > 0) {
+    throw new TypeError("compile filter: sets are for { dialect: 'extended' }");
+  }
+}
+
+function compileObject(source: string, layer: Layer, dialect: Dialect): Filter {
   const result = readObject(source);
   if (result.tests === null) {
     throw filterError(source, layer, {
@@ -68,7 +76,7 @@ function compileObject(source: string, layer: Layer): Filter {
   }
   const { tests } = result;
   const warnLater = (): FilterWarning[] => findObjectWarnings(tests, layer);
-  return new Filter({ layer, source, tests, findWarnings: warnLater });
+  return new Filter({ layer, source, tests, dialect, findWarnings: warnLater });
 }
 
 /** The stages of a text, or why it is refused. */
@@ -84,7 +92,7 @@ function analyse(source: string, layer: Layer): Analysis | FilterProblem {
 
 function compileText(source: string, layer: Layer): Filter {
   const analysis = analyse(source, layer);
-  if ('code' in analysis) throw filterError(source, layer, analysis);
+  if ('code' in analysis) throw refusal(source, layer, analysis);
   const compiles = (text: string): boolean => !('code' in analyse(text, layer));
   const warnLater = (): FilterWarning[] => findWarnings({ ...analysis, source, layer, compiles });
   return new Filter({
@@ -95,6 +103,27 @@ function compileText(source: string, layer: Layer): Filter {
   });
 }
 
+/** The error for a text that WinDivert refuses, with the other dialect offered where that takes it. */
+function refusal(source: string, layer: Layer, problem: FilterProblem): FilterError {
+  const hint = hintFor(source, layer, problem);
+  const isExtended = !('code' in analyseExtended(source, layer, {}));
+  return filterError(source, layer, problem, isExtended ? offerExtended(hint) : hint);
+}
+
+function compileExtended(source: string, layer: Layer, sets: FilterSets): Filter {
+  const analysis = analyseExtended(source, layer, sets);
+  if ('code' in analysis) {
+    throw filterError(source, layer, analysis, extendedHintFor(source, layer, analysis));
+  }
+  return new Filter({
+    layer,
+    source,
+    tests: analysis.graph.tests,
+    dialect: 'extended',
+    findWarnings: () => findExtendedWarnings(source, layer, analysis),
+  });
+}
+
 /**
  * Compiles a filter.
  *
@@ -102,8 +131,7 @@ function compileText(source: string, layer: Layer): Filter {
  * @param layer - decides which fields and events are valid; default `network`
  * @param options - see {@link CompileOptions}
  * @throws {@link FilterError} when the filter is refused; the message shows where and why
- * @throws {@link UnsupportedError} for the extended dialect
- * @throws `TypeError` and `RangeError` for arguments that are no filter, layer or dialect
+ * @throws `TypeError` and `RangeError` for arguments that are no filter, layer, dialect or sets
  *
  * @example
  * ```ts
@@ -116,8 +144,13 @@ export function compileFilter(
   layer: Layer = 'network',
   options: CompileOptions = {},
 ): Filter {
-  checkArguments(source, layer, options?.dialect);
-  return source.startsWith('@') ? compileObject(source, layer) : compileText(source, layer);
+  const { dialect = 'windivert', sets } = options ?? {};
+  checkArguments(source, layer, dialect);
+  checkSets(sets, dialect);
+  if (source.startsWith('@')) return compileObject(source, layer, dialect);
+  return dialect === 'extended'
+    ? compileExtended(source, layer, sets ?? {})
+    : compileText(source, layer);
 }
 
 /**
@@ -125,8 +158,13 @@ export function compileFilter(
  *
  * @param source - filter text or object string
  * @param layer - as for {@link compileFilter}
+ * @param options - as for {@link compileFilter}
  * @throws {@link FilterError} when the filter is refused
  */
-export function formatFilter(source: string, layer: Layer = 'network'): string {
-  return compileFilter(source, layer).format();
+export function formatFilter(
+  source: string,
+  layer: Layer = 'network',
+  options: CompileOptions = {},
+): string {
+  return compileFilter(source, layer, options).format();
 }

@@ -15,6 +15,8 @@ export type Expression =
   | { readonly kind: 'constant'; readonly value: boolean }
   | { readonly kind: 'test'; readonly test: FilterTest }
   | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
+  /** Only text of the extended dialect has these. */
+  | { readonly kind: 'not'; readonly operand: Expression }
   | {
       readonly kind: 'ternary';
       readonly condition: Expression;

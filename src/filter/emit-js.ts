@@ -10,9 +10,10 @@
 import { ADDRESS_FLAGS, type Layer } from '../packet/address.ts';
 import { hashPacketWords } from '../packet/hash.ts';
 import { PacketScan, scanPacket } from '../packet/layout.ts';
+import type { TestSet } from './extended/test-set.ts';
 import type { FilterTest } from './graph.ts';
 import { createInterpreter } from './interpret.ts';
-import { emitTests } from './js/tests.ts';
+import { emitTests, setsOf } from './js/tests.ts';
 import { MATCH, type Matcher } from './match-input.ts';
 
 /** Short names of what the tests read, in the order they may depend on each other. */
@@ -41,7 +42,7 @@ const INPUT_CHECK: Readonly<Record<Layer, string>> = {
 
 /**
  * The text of the generated function's body, with the parameter `i` ({@link MatchInput}) and, from
- * around it, `scanPacket`, `hashPacketWords`, `s` and `w`.
+ * around it, `scanPacket`, `hashPacketWords`, `s`, `w`, and the sets `t0`, `t1`, …
  *
  * @param tests - the decision graph, in order; labels only point forward
  * @param layer - the layer of the inputs
@@ -60,6 +61,7 @@ type Factory = (
   hash: typeof hashPacketWords,
   s: PacketScan,
   w: Uint32Array,
+  t: readonly TestSet['members'][],
 ) => Matcher;
 
 /**
@@ -84,7 +86,9 @@ export function compileMatcher(tests: readonly FilterTest[], layer: Layer): Matc
  * @throws EvalError where that is forbidden
  */
 export function generateMatcher(tests: readonly FilterTest[], layer: Layer): Matcher {
-  const body = `'use strict';return function(i){${emitMatcher(tests, layer)}}`;
-  const factory = new Function('scanPacket', 'hashPacketWords', 's', 'w', body) as Factory;
-  return factory(scanPacket, hashPacketWords, new PacketScan(), new Uint32Array(2));
+  const sets = setsOf(tests).map(({ members }) => members);
+  const names = sets.length === 0 ? '' : `const [${sets.map((_, set) => `t${set}`)}]=t;`;
+  const body = `'use strict';${names}return function(i){${emitMatcher(tests, layer)}}`;
+  const factory = new Function('scanPacket', 'hashPacketWords', 's', 'w', 't', body) as Factory;
+  return factory(scanPacket, hashPacketWords, new PacketScan(), new Uint32Array(2), sets);
 }

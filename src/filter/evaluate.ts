@@ -7,7 +7,7 @@
 import { DivertError, FilterError } from '../errors.ts';
 import type { AddressInit, Layer } from '../packet/address.ts';
 import { addressLayer } from './address-fields.ts';
-import { compileFilter } from './compile.ts';
+import { type CompileOptions, compileFilter } from './compile.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { Filter } from './filter.ts';
 import { createInterpreter } from './interpret.ts';
@@ -19,6 +19,7 @@ import { createInterpreter } from './interpret.ts';
  * @param source - filter text or object string
  * @param packet - from the IP header on; null on the flow, socket and reflect layers
  * @param address - its layer (absent: network) is the layer of the filter; absent keys are 0 or false
+ * @param options - dialect and sets, as for {@link compileFilter}
  * @returns whether it matches; what a packet does not have matches nothing but `not <header>`
  * @throws {@link DivertError} `invalid-parameter` when the filter does not compile, there is no address or its
  *   layer is none, on the network and forward layers when there is no packet with a valid IP header of the
@@ -31,18 +32,20 @@ export function evaluateFilter(
   source: string,
   packet: Uint8Array | null,
   address: AddressInit,
+  options: CompileOptions = {},
 ): boolean {
   const layer = address ? addressLayer(address, 'network') : null;
   if (layer === null) {
     throw new DivertError('invalid-parameter', 'evaluate filter: the address has no valid layer');
   }
-  const { tests } = compile(source, layer);
-  return createEvaluator(layer, createInterpreter(tests, layer))(packet, address);
+  const { tests, usesProcess } = compile(source, layer, options);
+  const evaluate = createEvaluator(layer, createInterpreter(tests, layer), usesProcess);
+  return evaluate(packet, address);
 }
 
-function compile(source: string, layer: Layer): Filter {
+function compile(source: string, layer: Layer, options: CompileOptions): Filter {
   try {
-    return compileFilter(source, layer);
+    return compileFilter(source, layer, options);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     throw new DivertError('invalid-parameter', `evaluate filter: ${error.message}`, {

@@ -6,7 +6,7 @@
 
 import { DivertError } from '../errors.ts';
 import type { AddressInit, Layer } from '../packet/address.ts';
-import { addressLayer, fillAddress } from './address-fields.ts';
+import { addressLayer, fillAddress, fillProcess } from './address-fields.ts';
 import { MATCH, type Matcher, MatchInput, NO_PACKET } from './match-input.ts';
 
 /** Whether a packet (none on the event layers) with an address matches. */
@@ -19,11 +19,12 @@ const NOTHING: Uint8Array = new Uint8Array(0);
  *
  * @param layer - of the filter; an address may leave it out, but not name another one
  * @param matcher - as one of the engines makes it
+ * @param usesProcess - whether the filter has fields of the extended dialect
  * @returns a function that throws {@link DivertError} `invalid-parameter` where `WinDivertHelperEvalFilter`
  *   fails: no address, another layer, a packet that is none or of the other family than the address says,
  *   a packet on an event layer, or a field the layer does not have
  */
-export function createEvaluator(layer: Layer, matcher: Matcher): Evaluator {
+export function createEvaluator(layer: Layer, matcher: Matcher, usesProcess = false): Evaluator {
   const input = new MatchInput();
   return (packet, address) => {
     if (!address || addressLayer(address, layer) !== layer) {
@@ -33,6 +34,7 @@ export function createEvaluator(layer: Layer, matcher: Matcher): Evaluator {
       );
     }
     fillAddress(input, address, layer);
+    if (usesProcess) fillProcess(input, address);
     input.memory = packet ?? NOTHING;
     input.length = packet ? packet.length : NO_PACKET;
     const result = matcher(input);

@@ -8,7 +8,8 @@ import { ADDRESS_FLAGS, type Layer } from '../packet/address.ts';
 import { readUint8, readUint16, readUint32 } from '../packet/bytes.ts';
 import { hashPacketWords } from '../packet/hash.ts';
 import { IPPROTO, type PacketScan } from '../packet/layout.ts';
-import { FIELDS, type FieldHeader, type FieldName } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
+import { type FieldHeader, type FieldName, LAYER_BIT } from './fields.ts';
 import {
   ADDRESS_OFFSETS,
   FLOW_LABEL,
@@ -32,7 +33,7 @@ export interface ReadContext {
 /** Reads a field into a context; false when its header or byte is not there. */
 export type FieldReader = (context: ReadContext, index: number) => boolean;
 
-type Readers = Partial<Record<FieldName, FieldReader>>;
+type Readers = Partial<Record<FieldName | 'userId' | 'processName', FieldReader>>;
 
 const IPV4_MAPPED = 0xffff;
 
@@ -228,9 +229,20 @@ const DIRECTION: Readers = {
   loopback: (context) => set(context, hasFlag(context.input, ADDRESS_FLAGS.LOOPBACK)),
 };
 
+/** Of the extended dialect: absent where nobody knows the process. */
+const PROCESS: Readers = {
+  userId: (context) => context.input.hasProcess && set(context, context.input.userId),
+  processName: (context) => {
+    const { hasProcess, processName0, processName1, processName2, processName3 } = context.input;
+    return hasProcess && setWords(context, processName0, processName1, processName2, processName3);
+  },
+};
+
 const NETWORK: Readers = {
   ...PACKET,
   ...DIRECTION,
+  ...PROCESS,
+  processId: (context) => context.input.hasProcess && set(context, context.input.processId),
   localAddr: endAddressReader(1),
   remoteAddr: endAddressReader(0),
   localPort: endPortReader(1),
@@ -249,6 +261,7 @@ function protocolReader(protocol: number, ipv6: 0 | 1 | null): FieldReader {
 const EVENT: Readers = {
   ...COMMON,
   ...DIRECTION,
+  ...PROCESS,
   ip: COMMON.zero,
   ipv6: COMMON.zero,
   icmp: protocolReader(IPPROTO.ICMP, 0),
@@ -287,20 +300,21 @@ const REFLECT: Readers = {
 /** Readers by field id; none where the layer does not have the field. */
 export type ReaderTable = readonly (FieldReader | undefined)[];
 
-function table(readers: Readers, headers: boolean): ReaderTable {
-  return FIELDS.map(({ name }, id) => {
+function table(readers: Readers, layerBits: number, headers: boolean): ReaderTable {
+  return ALL_FIELDS.map(({ name, layers }, id) => {
     const header = headers ? HEADER_FIELDS.get(id) : undefined;
-    return header === undefined ? readers[name as FieldName] : headerReader(header);
+    if (header !== undefined) return headerReader(header);
+    return (layers & layerBits) === 0 ? undefined : readers[name as FieldName];
   });
 }
 
-const EVENT_TABLE = table(EVENT, false);
+const EVENT_TABLE = table(EVENT, LAYER_BIT.flow, false);
 
 /** The readers of each layer. */
 export const READERS: Readonly<Record<Layer, ReaderTable>> = {
-  network: table(NETWORK, true),
-  forward: table(PACKET, true),
+  network: table(NETWORK, LAYER_BIT.network, true),
+  forward: table(PACKET, LAYER_BIT.forward, true),
   flow: EVENT_TABLE,
   socket: EVENT_TABLE,
-  reflect: table(REFLECT, false),
+  reflect: table(REFLECT, LAYER_BIT.reflect, false),
 };

@@ -8,7 +8,7 @@
 import { LAYERS, type Layer } from '../packet/address.ts';
 
 /** How a constant compared with the field is printed. */
-export type FieldFormat = 'flag' | 'decimal' | 'hex' | 'ipv4' | 'ipv6' | 'layer' | 'event';
+export type FieldFormat = 'flag' | 'decimal' | 'hex' | 'ipv4' | 'ipv6' | 'layer' | 'event' | 'name';
 
 /** The header whose presence a field presupposes. */
 export type FieldHeader = 'ip' | 'ipv6' | 'icmp' | 'icmpv6' | 'tcp' | 'udp';

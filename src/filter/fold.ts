@@ -9,7 +9,8 @@
  */
 
 import type { TestNode } from './ast.ts';
-import { FIELD, FIELDS, type Field } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
+import { FIELD, type Field } from './fields.ts';
 import type { Operator } from './graph.ts';
 
 /** What became of a test: a constant, or the test to emit. */
@@ -63,7 +64,7 @@ function outcome(operator: Operator, toLow: number, toHigh: number): Outcome {
 
 /** The outcome of a test before the header guard is considered, `null` if it varies. */
 export function foldedOutcome(test: TestNode, field: Field): Outcome {
-  if (!field.folds) return null;
+  if (!field.folds || test.mask !== undefined || test.set !== undefined) return null;
   const low = test.constant === null ? field.low : BigInt(test.constant);
   const high = test.constant === null ? field.high : low;
   const { operator, negative, value } = test;
@@ -78,7 +79,7 @@ export function foldedOutcome(test: TestNode, field: Field): Outcome {
  *   or the test itself when its outcome varies
  */
 export function foldTest(test: TestNode): FoldedTest {
-  const field = FIELDS[test.field];
+  const field = ALL_FIELDS[test.field];
   if (field === undefined) throw new RangeError(`no field has id ${test.field}`);
   const result = foldedOutcome(test, field);
   if (result === null) return test;

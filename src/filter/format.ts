@@ -8,7 +8,8 @@ import { DivertError } from '../errors.ts';
 import type { Layer } from '../packet/address.ts';
 import { formatIPv4Address, formatIPv6Address } from '../packet/ip-text.ts';
 import { decompile, type Expression } from './decompile.ts';
-import { EVENT_MACROS, FIELDS, type Field, LAYER_BIT, LAYER_MACROS } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
+import { EVENT_MACROS, type Field, LAYER_BIT, LAYER_MACROS } from './fields.ts';
 import type { FilterTest } from './graph.ts';
 import { bigintOf, type Words } from './words.ts';
 
@@ -31,7 +32,8 @@ function eventText(id: number, layer: Layer): string | undefined {
   return event && (event.layers & LAYER_BIT[layer]) !== 0 ? event.name : undefined;
 }
 
-function valueText(words: Words, field: Field, layer: Layer): string {
+/** Text of a constant that a field is compared with, without its sign. */
+export function valueText(words: Words, field: Field, layer: Layer): string {
   const number = (): string => bigintOf(words).toString();
   switch (field.format) {
     case 'hex':
@@ -51,7 +53,7 @@ function valueText(words: Words, field: Field, layer: Layer): string {
 
 /** Text of one test, e.g. `tcp.DstPort = 80` or `not udp`. */
 export function testText(test: FilterTest, layer: Layer): string {
-  const field = FIELDS[test.field];
+  const field = ALL_FIELDS[test.field];
   if (field === undefined) throw new RangeError(`no field has id ${test.field}`);
   const { operator, value } = test;
   const equality = operator === '=' || operator === '!=';
@@ -66,9 +68,10 @@ export function testText(test: FilterTest, layer: Layer): string {
   return `${field.name} ${operator} ${sign}${valueText(value, field, layer)}`;
 }
 
-class TextWriter {
+/** Writes an expression as text. */
+export class TextWriter {
   text = '';
-  private readonly layer: Layer;
+  protected readonly layer: Layer;
 
   constructor(layer: Layer) {
     this.layer = layer;
@@ -87,7 +90,12 @@ class TextWriter {
         this.text += expression.value;
         return;
       case 'test':
-        this.text += testText(expression.test, this.layer);
+        this.text += this.testText(expression.test);
+        return;
+      case 'not':
+        this.text += 'not (';
+        this.write(expression.operand, null);
+        this.text += ')';
         return;
       case 'ternary':
         this.writeTernary(expression);
@@ -97,14 +105,22 @@ class TextWriter {
     }
   }
 
+  protected testText(test: FilterTest): string {
+    return testText(test, this.layer);
+  }
+
   private writeTernary(expression: Expression & { kind: 'ternary' }): void {
     this.text += '(';
     this.write(expression.condition, null);
     this.text += '? ';
     this.write(expression.success, null);
-    this.text += ': ';
+    this.writeColon();
     this.write(expression.failure, null);
     this.text += ')';
+  }
+
+  protected writeColon(): void {
+    this.text += ': ';
   }
 
   private writeBinary(expression: Expression & { kind: 'and' | 'or' }, outer: string | null): void {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { TestSet } from './extended/test-set.ts';
+
 /** Comparison operators in the order of their object codes (0..5). */
 export const OPERATORS = ['=', '!=', '<', '<=', '>', '>='] as const;
 export type Operator = (typeof OPERATORS)[number];
@@ -14,7 +16,7 @@ export type Label = number | 'accept' | 'reject';
 
 /** One comparison of a field with a constant. */
 export interface FilterTest {
-  /** Field id, 0..85, index into `FIELDS`. */
+  /** Field id, 0..85, index into `FIELDS`; the extended dialect has more. */
   readonly field: number;
   readonly operator: Operator;
   /** The constant has a minus sign; `value` is its magnitude. */
@@ -25,6 +27,10 @@ export interface FilterTest {
   readonly index: number;
   readonly success: Label;
   readonly failure: Label;
+  /** Extended dialect: bits of the field that are compared, as `value` has its words. Absent: all. */
+  readonly mask?: readonly [number, number, number, number];
+  /** Extended dialect: `=` is "in" this set, `!=` is "not in"; `value` is 0. */
+  readonly set?: TestSet;
 }
 
 /**

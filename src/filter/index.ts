@@ -6,8 +6,13 @@
 
 export { DivertError, FilterError, type FilterErrorCode } from '../errors.ts';
 export { type AddressInit, LAYERS, type Layer } from '../packet/address.ts';
-export { type CompileOptions, compileFilter, type Dialect, formatFilter } from './compile.ts';
+export { type CompileOptions, compileFilter, formatFilter } from './compile.ts';
+export type { Dialect } from './dialect.ts';
 export { evaluateFilter } from './evaluate.ts';
+export { FilterSet, type FilterSetEntry } from './extended/filter-set.ts';
+export type { FilterSets } from './extended/parser.ts';
+export type { ValueRange } from './extended/range-set.ts';
+export type { TestSet } from './extended/test-set.ts';
 export {
   FIELD,
   FIELDS,

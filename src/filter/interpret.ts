@@ -7,8 +7,8 @@
 
 import { ADDRESS_FLAGS, type Layer } from '../packet/address.ts';
 import { PacketScan, scanPacket } from '../packet/layout.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
 import { type FieldReader, READERS, type ReadContext } from './field-values.ts';
-import { FIELDS } from './fields.ts';
 import { type FilterTest, isTrue, type Label } from './graph.ts';
 import { MATCH, type Matcher, MatchInput, type MatchResult } from './match-input.ts';
 
@@ -19,6 +19,8 @@ interface Step {
   readonly test: FilterTest;
   /** How many words of the constant count. */
   readonly words: number;
+  /** The value is an IPv4 address: in sets, one as `::ffff:a.b.c.d`. */
+  readonly isIPv4: boolean;
 }
 
 /**
@@ -32,7 +34,8 @@ export function createInterpreter(tests: readonly FilterTest[], layer: Layer): M
   const steps: readonly Step[] = tests.map((test) => ({
     read: readers[test.field],
     test,
-    words: FIELDS[test.field]?.words ?? 1,
+    words: ALL_FIELDS[test.field]?.words ?? 1,
+    isIPv4: ALL_FIELDS[test.field]?.format === 'ipv4',
   }));
   const context: ReadContext = {
     input: new MatchInput(),
@@ -77,8 +80,24 @@ function walk(steps: readonly Step[], context: ReadContext): MatchResult {
   return label === 'accept' ? MATCH.YES : MATCH.NO;
 }
 
-function compare(context: ReadContext, { test, words }: Step): boolean {
+function compare(context: ReadContext, step: Step): boolean {
+  const { test, words } = step;
+  if (test.set !== undefined) return isMember(context, step) === (test.operator === '=');
+  if (test.mask !== undefined) applyMask(context, test.mask);
   return isTrue(test.operator, order(context, test, words));
+}
+
+const IPV4_MAPPED_WORD = 0xffff;
+
+function isMember({ words }: ReadContext, { test, isIPv4 }: Step): boolean {
+  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = words;
+  return test.set?.members.hasWords(w0, isIPv4 ? IPV4_MAPPED_WORD : w1, w2, w3) ?? false;
+}
+
+function applyMask({ words }: ReadContext, mask: readonly number[]): void {
+  for (let word = 0; word < words.length; word++) {
+    words[word] = (words[word] ?? 0) & (mask[word] ?? 0);
+  }
 }
 
 /** Negative, 0 or positive: the value against the constant. The sign goes first, so 0 is above -0. */

@@ -37,7 +37,17 @@ export type TokenKind =
   | '<='
   | '>'
   | '>='
-  | 'end';
+  | 'end'
+  // Of the extended dialect only:
+  | 'in'
+  | '&'
+  | '{'
+  | '}'
+  | ','
+  | '/'
+  | '..'
+  | 'set'
+  | 'string';
 
 /** One token with its place in the source. */
 export interface Token {
@@ -59,7 +69,8 @@ export interface TokenList {
 }
 
 const MAX_TOKENS = 1277;
-const MAX_WORD_LENGTH = 39;
+/** Characters of a word, at most. */
+export const MAX_WORD_LENGTH = 39;
 const LIMIT_128_BITS = 1n << 128n;
 /** `::ffff:0:0`, where IPv4 addresses live. */
 const IPV4_MAPPED = 0xffff_0000_0000n;
@@ -69,7 +80,8 @@ const LETTER_B = 0x62;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
-const CLASS = { OTHER: 0, SPACE: 1, WORD: 2 } as const;
+/** Classes of characters. */
+export const CLASS = { OTHER: 0, SPACE: 1, WORD: 2 } as const;
 const WORD_CHARACTERS = '0123456789._:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 function characterClasses(): Uint8Array {
@@ -81,12 +93,13 @@ function characterClasses(): Uint8Array {
 
 const CLASSES: Uint8Array = characterClasses();
 
-function classOf(code: number): number {
+/** The class of a character. */
+export function classOf(code: number): number {
   return CLASSES[code] ?? CLASS.OTHER;
 }
 
 /** Signs and what they mean, longer ones before those they start with. */
-const SIGNS: readonly (readonly [text: string, kind: TokenKind])[] = [
+export const SIGNS: readonly (readonly [text: string, kind: TokenKind])[] = [
   ['(', '('],
   [')', ')'],
   ['[', '['],
@@ -123,6 +136,25 @@ function numberOf(word: string): bigint | null {
   if (ipv4 !== null) return IPV4_MAPPED | BigInt(ipv4);
   const ipv6 = parseIPv6Address(word);
   return ipv6 === null ? null : bigintOf(ipv6);
+}
+
+/** A word as a number. */
+export interface NumberWord {
+  /** `null` when it is none or has more than 128 bits. */
+  readonly value: bigint | null;
+  /** How many characters the number has, its suffix left out. */
+  readonly digits: number;
+  /** Whether `b` follows. */
+  readonly suffixed: boolean;
+}
+
+/** Reads a number or address, and the suffix `b` of a decimal number. */
+export function readNumber(word: string): NumberWord {
+  const last = word.length - 1;
+  const suffixed = word.charCodeAt(last) === LETTER_B && isDecimal(word, last);
+  const value = suffixed ? BigInt(word.slice(0, last)) : numberOf(word);
+  const isSmall = value !== null && value < LIMIT_128_BITS;
+  return { value: isSmall ? value : null, digits: suffixed ? last : word.length, suffixed };
 }
 
 class Lexer {
@@ -225,14 +257,12 @@ class Lexer {
   }
 
   private pushNumber(word: string): void {
-    const digits = word.length - 1;
-    const suffixed = word.charCodeAt(digits) === LETTER_B && isDecimal(word, digits);
-    const value = suffixed ? BigInt(word.slice(0, digits)) : numberOf(word);
-    if (value === null || value >= LIMIT_128_BITS) {
+    const { digits, value, suffixed } = readNumber(word);
+    if (value === null) {
       this.fail('bad-token', this.at, word.length, { kind: 'word' });
       return;
     }
-    this.push('number', suffixed ? digits : word.length, 0, value);
+    this.push('number', digits, 0, value);
     if (suffixed) this.push('byte', 1);
   }
 }

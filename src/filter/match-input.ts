@@ -41,6 +41,14 @@ export class MatchInput {
   parentEndpointIdLow = 0;
   parentEndpointIdHigh = 0;
   processId = 0;
+  /** Extended dialect: whether the process is known, and with it `userId` and its name; on packets `processId`, too. */
+  hasProcess = false;
+  userId = 0;
+  /** The 16 bytes of the process name (`comm`), zeros behind it, as little-endian 32-bit words. */
+  processName0 = 0;
+  processName1 = 0;
+  processName2 = 0;
+  processName3 = 0;
   /** Words of the local address, the least significant first. */
   local0 = 0;
   local1 = 0;

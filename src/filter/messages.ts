@@ -7,7 +7,7 @@
 import { FilterError } from '../errors.ts';
 import type { Layer } from '../packet/address.ts';
 import { excerpt } from './excerpt.ts';
-import { FIELDS } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
 import { hintFor } from './hints/hints.ts';
 import type { Expectation, FilterProblem } from './problem.ts';
 import { visible } from './visible.ts';
@@ -51,7 +51,7 @@ function sentenceFor(source: string, layer: Layer, problem: FilterProblem): stri
     case 'long-word':
       return `${text} is longer than the 39 characters a word may have`;
     case 'layer':
-      return `the ${layer} layer has no field ${FIELDS[reason.field]?.name}`;
+      return `the ${layer} layer has no field ${ALL_FIELDS[reason.field]?.name}`;
     case 'token-limit':
       return 'the filter has more than 1277 tokens';
     case 'test-limit':
@@ -68,6 +68,8 @@ function sentenceFor(source: string, layer: Layer, problem: FilterProblem): stri
       return '"not" applies to a single test, not to parentheses';
     case 'object':
       return `the object string cannot be read on from offset ${reason.stoppedAt}`;
+    case 'stated':
+      return reason.sentence;
     case 'expected':
       if (source.trim() === '') return 'the filter is empty';
       return `${EXPECTED[reason.what]} expected, but ${found(source, problem)}`;
@@ -79,13 +81,18 @@ function sentenceFor(source: string, layer: Layer, problem: FilterProblem): stri
  *
  * @param source - the filter as given
  * @param layer - the layer it was compiled for
+ * @param hint - what to write instead, one sentence
  */
-export function filterError(source: string, layer: Layer, problem: FilterProblem): FilterError {
+export function filterError(
+  source: string,
+  layer: Layer,
+  problem: FilterProblem,
+  hint: string | undefined = hintFor(source, layer, problem),
+): FilterError {
   const { code, position, length } = problem;
   const sentence = sentenceFor(source, layer, problem);
   // WinDivert's position of a damaged object is always 0; where reading stopped says more.
   const place = problem.reason.kind === 'object' ? problem.reason.stoppedAt : position;
   const message = `bad filter: ${sentence}\n${excerpt(source, place, length)}`;
-  const hint = hintFor(source, layer, problem);
   return new FilterError(code, message, source, position, { hint: hint && visible(hint) });
 }

@@ -33,22 +33,28 @@ const NEGATED = {
   '>=': '<',
 } as const satisfies Record<Operator, Operator>;
 
-function operatorOf(kind: TokenKind): Operator | null {
+/** The operator a token is, `null` for others. */
+export function operatorOf(kind: TokenKind): Operator | null {
   return kind in NEGATED ? (kind as Operator) : null;
 }
 
-interface Comparison {
+/** What a test begins with. */
+export type Subject = Pick<TestNode, 'field' | 'constant' | 'index' | 'start'>;
+
+/** What stands behind a field. */
+export interface Comparison {
   readonly operator: Operator;
   readonly negative: boolean;
   readonly value: bigint;
   readonly valueStart: number;
 }
 
-class Parser {
+/** Parses WinDivert's grammar; what the extended one does otherwise is protected. */
+export class Parser {
   /** The problem as reported: its code follows WinDivert, parenthesis rule included. */
   problem: FilterProblem | null = null;
-  private readonly tokens: readonly Token[];
-  private at = 0;
+  protected readonly tokens: readonly Token[];
+  protected at = 0;
 
   constructor(tokens: readonly Token[]) {
     this.tokens = tokens;
@@ -60,17 +66,17 @@ class Parser {
     return this.is('end') ? node : this.fail('unexpected-token', expected('end'));
   }
 
-  private get current(): Token {
+  protected get current(): Token {
     const token = this.tokens[this.at] ?? this.tokens.at(-1);
     if (token === undefined) throw new RangeError('the token list has no end');
     return token;
   }
 
-  private is(kind: TokenKind): boolean {
+  protected is(kind: TokenKind): boolean {
     return this.current.kind === kind;
   }
 
-  private fail(code: FilterErrorCode, given: ProblemReason): null {
+  protected fail(code: FilterErrorCode, given: ProblemReason): null {
     const { start, end } = this.current;
     const reason = this.is('byte') ? ({ kind: 'byte-suffix' } as const) : given;
     // The suffix is a token of its own; what the reader sees is one word, number and suffix.
@@ -80,11 +86,11 @@ class Parser {
   }
 
   /** The parenthesis rule: code 6 at the current token. The first reason stays for the reader. */
-  private failAgain(): null {
+  protected failAgain(): null {
     return this.fail('unexpected-token', this.problem?.reason ?? expected('close'));
   }
 
-  private parseOr(depth: number): FilterNode | null {
+  protected parseOr(depth: number): FilterNode | null {
     if (depth <= 0) return this.fail('too-deep', { kind: 'depth' });
     const left = this.parseAnd(depth - 1);
     if (left === null || !this.is('or')) return left;
@@ -104,7 +110,7 @@ class Parser {
     return left;
   }
 
-  private parseArgument(depth: number): FilterNode | null {
+  protected parseArgument(depth: number): FilterNode | null {
     if (depth <= 0) return this.fail('too-deep', { kind: 'depth' });
     if (!this.is('(')) return this.parseTest();
     this.at++;
@@ -126,31 +132,45 @@ class Parser {
     return { kind: 'ternary', condition, success, failure };
   }
 
-  private parseTest(): TestNode | null {
+  protected parseTest(): FilterNode | null {
     let negated = false;
     let nots = 0;
     for (; this.is('not'); nots++) {
       negated = !negated;
       this.at++;
     }
-    const { kind, start, field, end } = this.current;
+    const subject = this.parseSubject(nots);
+    if (subject === null) return null;
+    const comparison = this.parseComparison(subject.start);
+    return comparison && this.testOf(subject, comparison, negated);
+  }
+
+  /** A field with its index. */
+  protected parseSubject(nots: number): Subject | null {
+    const { kind, start, field } = this.current;
     if (kind !== 'field' && kind !== 'true' && kind !== 'false') return this.failTest(nots);
     this.at++;
-    const index = FIELDS[field]?.indexed === undefined ? 0 : this.parseIndex(FIELDS[field].indexed);
+    const size = FIELDS[field]?.indexed;
+    const index = size === undefined ? 0 : this.parseIndex(size);
     if (index === null) return null;
-    const comparison = this.parseComparison(start);
-    if (comparison === null) return null;
+    const constant = kind === 'field' ? null : kind === 'true' ? 1 : 0;
+    return { field: kind === 'field' ? field : FIELD.zero, constant, index, start };
+  }
+
+  /** The test of a field, as far as it was read. */
+  protected testOf(subject: Subject, comparison: Comparison, negated: boolean): TestNode {
+    const { operator, negative, value, valueStart } = comparison;
     return {
       kind: 'test',
-      field: kind === 'field' ? field : FIELD.zero,
-      constant: kind === 'field' ? null : kind === 'true' ? 1 : 0,
-      operator: negated ? NEGATED[comparison.operator] : comparison.operator,
-      negative: comparison.negative,
-      value: comparison.value,
-      index,
-      start,
-      end: this.tokens[this.at - 1]?.end ?? end,
-      valueStart: comparison.valueStart,
+      field: subject.field,
+      constant: subject.constant,
+      operator: negated ? NEGATED[operator] : operator,
+      negative,
+      value,
+      index: subject.index,
+      start: subject.start,
+      end: this.tokens[this.at - 1]?.end ?? subject.start,
+      valueStart,
     };
   }
 
@@ -161,7 +181,7 @@ class Parser {
     return this.fail('unexpected-token', expected('test'));
   }
 
-  private parseComparison(fieldStart: number): Comparison | null {
+  protected parseComparison(fieldStart: number): Comparison | null {
     const operator = operatorOf(this.current.kind);
     if (operator === null) {
       return { operator: '!=', negative: false, value: 0n, valueStart: fieldStart };
@@ -180,7 +200,7 @@ class Parser {
   }
 
   /** `[n]` in elements, `[nb]` in bytes, `[-n]` and `[-nb]` from the end. */
-  private parseIndex(size: number): number | null {
+  protected parseIndex(size: number): number | null {
     if (!this.is('[')) return this.fail('unexpected-token', expected('bracket'));
     this.at++;
     const backward = this.is('-');

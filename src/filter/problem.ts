@@ -31,6 +31,8 @@ export type ProblemReason =
   | { readonly kind: 'macro' }
   | { readonly kind: 'not-group' }
   | { readonly kind: 'object'; readonly stoppedAt: number }
+  /** Extended dialect: said where it is found. */
+  | { readonly kind: 'stated'; readonly sentence: string; readonly hint: string }
   | { readonly kind: 'expected'; readonly what: Expectation };
 
 /** One refusal: the exact code, the place and the reason. */

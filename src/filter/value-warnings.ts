@@ -6,7 +6,8 @@
 
 import { formatIPv4Address } from '../packet/ip-text.ts';
 import type { TestNode } from './ast.ts';
-import { FIELD, FIELDS, type Field, type FieldHeader } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
+import { FIELD, type Field, type FieldHeader } from './fields.ts';
 import { foldedOutcome } from './fold.ts';
 import type { FilterWarning } from './warning.ts';
 
@@ -23,7 +24,7 @@ const WORD_LIMIT = 1n << 32n;
 
 /** The field of a test. */
 export function fieldOf(test: TestNode): Field {
-  const field = FIELDS[test.field];
+  const field = ALL_FIELDS[test.field];
   if (field === undefined) throw new RangeError(`no field has id ${test.field}`);
   return field;
 }

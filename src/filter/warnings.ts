@@ -28,10 +28,13 @@ export interface WarningInput {
   readonly compiles: (text: string) => boolean;
 }
 
-function testsIn(node: FilterNode): TestNode[] {
+/** The tests of a syntax tree, in order. */
+export function testsIn(node: FilterNode): TestNode[] {
   switch (node.kind) {
     case 'test':
       return [node];
+    case 'not':
+      return testsIn(node.operand);
     case 'ternary':
       return [node.condition, node.success, node.failure].flatMap(testsIn);
     default:
@@ -49,7 +52,10 @@ function reachableTests(tests: readonly FilterTest[]): Set<Label> {
 }
 
 /** Tests that never run or do not matter, and filters with one outcome. */
-function flowWarnings({ root, graph }: WarningInput, nodes: readonly TestNode[]): FilterWarning[] {
+function flowWarnings(
+  { root, graph }: Pick<WarningInput, 'root' | 'graph'>,
+  nodes: readonly TestNode[],
+): FilterWarning[] {
   const reachable = reachableTests(graph.tests);
   if (!reachable.has('accept') || !reachable.has('reject')) {
     if (root.kind === 'test' && isConstant(root)) return [];
@@ -119,6 +125,15 @@ export function findObjectWarnings(tests: readonly FilterTest[], layer: Layer): 
  * @returns in the order of their places
  */
 export function findWarnings(input: WarningInput): FilterWarning[] {
+  return inOrder([...findMeaningWarnings(input), ...textWarnings(input)]);
+}
+
+function inOrder(warnings: FilterWarning[]): FilterWarning[] {
+  return warnings.sort((one, other) => one.position - other.position);
+}
+
+/** The warnings about what a filter means, leaving aside whether its text and object can be used. */
+export function findMeaningWarnings(input: Omit<WarningInput, 'compiles'>): FilterWarning[] {
   const { source, root, dropped } = input;
   const nodes = testsIn(root);
   const ignored = dropped.map((position): FilterWarning => {
@@ -126,10 +141,9 @@ export function findWarnings(input: WarningInput): FilterWarning[] {
       'a "b" on its own is ignored; a byte index is written without a blank, as in [5b]';
     return { code: 'ignored-word', position, message };
   });
-  return [
+  return inOrder([
     ...nodes.flatMap((test) => valueWarnings(test, source)),
     ...ignored,
     ...flowWarnings(input, nodes),
-    ...textWarnings(input),
-  ].sort((one, other) => one.position - other.position);
+  ]);
 }

@@ -74,6 +74,10 @@ export interface AddressInit {
   endpointId?: Wide;
   parentEndpointId?: Wide;
   processId?: number;
+  /** Of the process, for filters of the extended dialect. */
+  userId?: number;
+  /** Of the process, for filters of the extended dialect; 15 bytes count. */
+  processName?: string;
   localAddr?: AddressValue;
   remoteAddr?: AddressValue;
   /** The same field as `localAddr`. */

@@ -23,7 +23,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 4,
       says: 'applies to a single test',
-      hint: 'Write: (tcp or udp? false: true)',
+      hint: 'or write: (tcp or udp? false: true)',
     },
     {
       filter: 'outbound and !(ip.DstAddr >= 10.0.0.0 and ip.DstAddr <= 10.255.255.255)',
@@ -37,7 +37,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 4,
       says: 'single test',
-      hint: 'Write: not tcp.DstPort == 80',
+      hint: 'or write: not tcp.DstPort == 80',
     },
     {
       filter: 'not (tcp',
@@ -51,7 +51,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'unexpected-token',
       position: 5,
       says: 'single test',
-      hint: 'Write: (tcp or udp? false: true)',
+      hint: 'or write: (tcp or udp? false: true)',
     },
   ],
   'address blocks': [
@@ -81,7 +81,7 @@ export const ERROR_TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
       code: 'bad-token',
       position: 21,
       says: '"/"',
-      hint: 'Write: ip.DstAddr == 1.2.3.4',
+      hint: 'or write: ip.DstAddr == 1.2.3.4',
     },
     {
       filter: 'remoteAddr == 0.0.0.0/0',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compileFilter, FilterError, type Layer } from '../../src/filter/index.ts';
+import { compileFilter, FilterError, FilterSet, type Layer } from '../../src/filter/index.ts';
 import { ERROR_TABLE, type ErrorRow } from './error-table.ts';
 
 function errorOf(filter: string, layer: Layer = 'network'): FilterError {
@@ -97,9 +97,8 @@ describe('arguments that are none', () => {
     expect(call).toThrow(message);
   });
 
-  test('the extended dialect is not available', () => {
-    expect(() => compileFilter('tcp', 'network', { dialect: 'extended' })).toThrow(
-      expect.objectContaining({ name: 'UnsupportedError', feature: 'dialect: extended' }),
-    );
+  test('sets without the extended dialect', () => {
+    const sets = { blocked: new FilterSet() };
+    expect(() => compileFilter('tcp', 'network', { sets })).toThrow(TypeError);
   });
 });

@@ -30,11 +30,23 @@ export function conditionOf(
   { kind }: Operand,
   names: readonly string[],
 ): Condition {
+  if (test.mask !== undefined) return maskedCondition(test, test.mask, names);
   if (kind === 'signed') return signedCondition(test, names);
   if (test.negative) return aboveConstant(test.operator);
   return names.length === 1
     ? narrowCondition(test.operator, `${names[0]}`, itemAt(test.value, 0), kind)
     : wideCondition(test.operator, names, test.value, false);
+}
+
+function maskedCondition(
+  test: FilterTest,
+  mask: readonly number[],
+  names: readonly string[],
+): string {
+  const masked = names.map((name, word) => `(${name}&${itemAt(mask, word) | 0})`);
+  return masked.length === 1
+    ? compareWord(test.operator, `${masked[0]}`, itemAt(test.value, 0), false)
+    : wideCondition(test.operator, masked, test.value, false);
 }
 
 /** For values that are above the constant, as all unsigned ones are above a negative constant, even -0. */

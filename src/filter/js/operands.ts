@@ -10,7 +10,8 @@
 
 import { ADDRESS_FLAGS, type Layer } from '../../packet/address.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { FIELD, FIELDS, type FieldHeader, type FieldName, fieldOnLayer } from '../fields.ts';
+import { ALL_FIELDS } from '../extended/fields.ts';
+import { FIELD, type FieldHeader, type FieldName, LAYER_BIT } from '../fields.ts';
 import {
   ADDRESS_OFFSETS,
   FLOW_LABEL,
@@ -126,7 +127,7 @@ function endPort(source: string): Operand {
 
 const RANDOM = 'hashPacketWords(m,o,s,i.timestampLow,i.timestampHigh,w);';
 
-type Operands = Partial<Record<FieldName, Operand>>;
+type Operands = Partial<Record<FieldName | 'userId' | 'processName', Operand>>;
 
 const COMMON: Operands = {
   zero: narrow('0'),
@@ -165,9 +166,22 @@ const PACKET: Operands = {
   fragment: narrow('s.fragment'),
 };
 
+const KNOWN = ['i.hasProcess'];
+
+/** Of the extended dialect. */
+const PROCESS: Operands = {
+  userId: operand(['i.userId|0'], { guards: KNOWN }),
+  processName: operand(
+    ['i.processName0|0', 'i.processName1|0', 'i.processName2|0', 'i.processName3|0'],
+    { guards: KNOWN },
+  ),
+};
+
 const NETWORK: Operands = {
   ...PACKET,
   ...DIRECTION,
+  ...PROCESS,
+  processId: operand(['i.processId|0'], { guards: KNOWN }),
   localAddr: endAddress(OUTBOUND),
   remoteAddr: endAddress(`!(${OUTBOUND})`),
   localPort: endPort(OUTBOUND),
@@ -180,6 +194,7 @@ const isProtocol = (number: number): string => `(i.protocol|0)===${number}`;
 const EVENT: Operands = {
   ...COMMON,
   ...DIRECTION,
+  ...PROCESS,
   ip: narrow('0'),
   ipv6: narrow('0'),
   icmp: bit(`(f&${ADDRESS_FLAGS.IPV6})===0&&${isProtocol(IPPROTO.ICMP)}`),
@@ -214,13 +229,13 @@ const OPERANDS: Readonly<Record<Layer, Operands>> = {
 /**
  * How to get at a field.
  *
- * @param field - id, 0..85
+ * @param field - id
  * @param index - of `packet[]` and `Payload[]` fields, in bytes
  * @returns null where the layer does not have the field
  */
 export function operandOf(field: number, index: number, layer: Layer): Operand | null {
-  const found = FIELDS[field];
-  if (found === undefined || !fieldOnLayer(field, layer)) return null;
+  const found = ALL_FIELDS[field];
+  if (found === undefined || (found.layers & LAYER_BIT[layer]) === 0) return null;
   const header = HEADER_FIELDS.get(field);
   if (header !== undefined) return headerOperand(header);
   if (found.indexed === undefined) return OPERANDS[layer][found.name as FieldName] ?? null;

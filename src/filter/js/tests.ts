@@ -6,6 +6,8 @@
 
 import type { Layer } from '../../packet/address.ts';
 import { itemAt } from '../../packet/bytes.ts';
+import { ALL_FIELDS } from '../extended/fields.ts';
+import type { TestSet } from '../extended/test-set.ts';
 import type { FilterTest, Label } from '../graph.ts';
 import { MATCH } from '../match-input.ts';
 import { type Condition, conditionOf } from './condition.ts';
@@ -25,6 +27,8 @@ interface Step {
   readonly operand: Operand | null;
   /** Variables of the operand's words; the same for all tests of one value. */
   readonly names: readonly string[];
+  /** Number of the set of a test for membership, -1 for all others. */
+  readonly set: number;
   /** How many tests lead here. */
   ways: number;
 }
@@ -62,15 +66,37 @@ export function emitTests(tests: readonly FilterTest[], layer: Layer): EmittedTe
   };
 }
 
+/** The sets of a filter in the order of its tests; generated code has them as `t0`, `t1` and so on. */
+export function setsOf(tests: readonly FilterTest[]): readonly TestSet[] {
+  return tests.flatMap(({ set }) => set ?? []);
+}
+
+/** The condition of a test, membership included. */
+function stepCondition({ test, operand, names, set }: Step): Condition {
+  if (operand === null) return false;
+  return set < 0 ? conditionOf(test, operand, names) : membership(test, names, set);
+}
+
+const IPV4_MAPPED_WORD = '65535';
+
+function membership(test: FilterTest, names: readonly string[], set: number): string {
+  const isIPv4 = ALL_FIELDS[test.field]?.format === 'ipv4';
+  const upper = [isIPv4 ? IPV4_MAPPED_WORD : '0', '0', '0'];
+  const words = [...names, ...upper.slice(names.length - 1)];
+  return `${test.operator === '=' ? '' : '!'}t${set}.hasWords(${words})`;
+}
+
 function prepare(tests: readonly FilterTest[], layer: Layer): readonly Step[] {
   const names = new Map<string, readonly string[]>();
+  const sets = setsOf(tests);
   const steps = tests.map((test): Step => {
     const operand = operandOf(test.field, test.index, layer);
     const key = `${test.field}:${test.index}`;
     const known =
       names.get(key) ?? operand?.words.map((_, word) => `x${names.size}${WORD_SUFFIXES[word]}`);
     names.set(key, known ?? []);
-    return { test, operand, names: known ?? [], ways: 0 };
+    const set = test.set === undefined ? -1 : sets.indexOf(test.set);
+    return { test, operand, names: known ?? [], set, ways: 0 };
   });
   for (const { success, failure } of tests) {
     for (const label of new Set([success, failure])) {
@@ -102,7 +128,7 @@ class Emitter {
     const guards = this.#emitGuards(operand, test.failure, facts);
     const present = withFacts(facts, operand.guards);
     const list = listFrom(this.#steps, index);
-    const condition = conditionOf(test, operand, step.names);
+    const condition = stepCondition(step);
     if (list === null && typeof condition === 'boolean') {
       return guards + this.#jump(condition ? test.success : test.failure, present, index + 1);
     }
@@ -199,7 +225,8 @@ function outcomes({ operator, success, failure }: FilterTest): { found: Label; m
 
 function isListable({ test, operand, names }: Step): boolean {
   const equality = test.operator === '=' || test.operator === '!=';
-  return equality && !test.negative && names.length === 1 && operand?.kind !== 'signed';
+  const isPlain = !test.negative && test.mask === undefined && test.set === undefined;
+  return equality && isPlain && names.length === 1 && operand?.kind !== 'signed';
 }
 
 function continuesList(step: Step, first: Step): boolean {
