@@ -33,6 +33,8 @@ export const HELPER = {
   ringbuf_submit: 132,
   ringbuf_discard: 133,
   ringbuf_query: 134,
+  copy_from_user: 148,
+  ktime_get_coarse_ns: 160,
   get_retval: 186,
   set_retval: 187,
 } as const;

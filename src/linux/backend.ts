@@ -3,14 +3,33 @@
  *
  * @module
  */
-import type { Backend } from '../divert/backend.ts';
+import type { Backend, EventChannel } from '../divert/backend.ts';
+import type { ResolvedEventOptions } from '../divert/event-options.ts';
+import { UnsupportedError } from '../errors.ts';
+import type { Filter } from '../filter/index.ts';
 import { LinuxNetworkChannel } from './network-channel.ts';
+import { ReflectChannel } from './reflect-channel.ts';
+import { registered } from './registry/registered-channel.ts';
 import { SniffChannel } from './sniff-channel.ts';
 
 export const linuxBackend: Backend = {
   name: 'linux',
-  openNetwork: (filter, options) =>
-    options.mode === 'sniff'
-      ? new SniffChannel(filter, options)
-      : new LinuxNetworkChannel(filter, options),
+  openNetwork: (filter, options) => {
+    const Channel = options.mode === 'sniff' ? SniffChannel : LinuxNetworkChannel;
+    return registered(new Channel(filter, options), options, filter);
+  },
+  openEvents: (filter, options) => {
+    // Reflect handles are not reported, neither to themselves nor to each other.
+    if (options.layer === 'reflect') return new ReflectChannel(filter, options);
+    return registered(openSocketEvents(filter, options), options, filter);
+  },
 };
+
+function openSocketEvents(_filter: Filter, { layer }: ResolvedEventOptions): EventChannel {
+  switch (layer) {
+    default:
+      throw new UnsupportedError(`layer ${layer}`, `There is no ${layer} layer yet.`, {
+        hint: "Use layer 'network', 'forward' or 'reflect'.",
+      });
+  }
+}

@@ -23,6 +23,7 @@ const ATTRIBUTE = {
   LOG_LEVEL: 24,
   LOG_SIZE: 28,
   LOG_BUF: 32,
+  PROG_FLAGS: 44,
   PROG_NAME: 48,
   EXPECTED_ATTACH_TYPE: 68,
 } as const;
@@ -43,6 +44,8 @@ export interface LoadOptions {
   readonly type?: number;
   /** `enum bpf_attach_type`, for types that are checked for one hook. Default: 0. */
   readonly attachType?: number;
+  /** `BPF_F_*` of program loading. Default: none. */
+  readonly flags?: number;
   /** Some helpers are for programs under the GPL only. Default: 'MIT'. */
   readonly license?: string;
 }
@@ -111,6 +114,7 @@ class LoadAttribute {
     view.setUint32(ATTRIBUTE.INSN_CNT, instructions.length, true);
     view.setBigUint64(ATTRIBUTE.INSNS, this.#code.address, true);
     view.setBigUint64(ATTRIBUTE.LICENSE, this.#license.address, true);
+    view.setUint32(ATTRIBUTE.PROG_FLAGS, options.flags ?? 0, true);
     view.setUint32(ATTRIBUTE.EXPECTED_ATTACH_TYPE, options.attachType ?? 0, true);
     writeName(bytes, ATTRIBUTE.PROG_NAME, options.name);
   }

@@ -89,6 +89,9 @@ export const CLONE_NEWNET = 0x40000000;
 /** Number of bpf(2) (asm/unistd.h) on this machine. */
 export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;
 
+/** Number of pidfd_open(2), the same on every architecture. */
+export const NR_PIDFD_OPEN = 434;
+
 /** Numbers of the new mount calls, the same on every architecture, and what they are told (linux/mount.h). */
 export const MOUNT_CALL = {
   NR_FSOPEN: 430,

@@ -149,6 +149,12 @@ export const libc = {
     name: Pointer,
     flags: number,
   ) => number,
+  /** `syscall(2)` for pidfd_open(2): number, process, flags. */
+  pidfdOpen: process.func('syscall', 'long', ['long', 'long', 'long']) as (
+    number: number,
+    processId: number,
+    flags: number,
+  ) => number,
   /** `syscall(2)` with the fixed prototype of bpf(2): number, command, attribute, size. */
   bpf: process.func('syscall', 'long', ['long', 'long', 'void *', 'long']) as (
     number: number,

@@ -1,0 +1,254 @@
+/**
+ * The reflect layer on Linux: handles of all processes, as they are opened and closed.
+ *
+ * Whoever opens or closes a handle runs this channel's program, which puts the event into its ring.
+ * What nobody can say any more (a process was killed) or may say (it lacks CAP_SYS_ADMIN) shows
+ * in the maps that stand for handles: they are looked through when a process ends, and regularly.
+ *
+ * @module
+ */
+import type { ChannelListener, EventChannel, EventCounters } from '../divert/backend.ts';
+import type { DivertEvent } from '../divert/event.ts';
+import type { ResolvedEventOptions } from '../divert/event-options.ts';
+import { decodeReflectEvent } from '../divert/event-record.ts';
+import type { Filter } from '../filter/index.ts';
+import { EVENT_RECORD, REFLECT_EVENT } from '../packet/event-layout.ts';
+import { BpfMap } from './bpf/map.ts';
+import { hasMap, nextMapId, readProgramInfo } from './bpf/object-ids.ts';
+import type { Program } from './bpf/program.ts';
+import { EventRing } from './events/event-ring.ts';
+import {
+  handleIdOf,
+  isHandleRecord,
+  MAX_RECORD_BYTES,
+  processIdOf,
+  REFLECT_EVENT_NUMBER,
+  stampRecord,
+  viewOf,
+} from './registry/handle-record.ts';
+import { type KnownHandle, KnownHandles } from './registry/known-handles.ts';
+import {
+  MapWalk,
+  REGISTRY_PREFIX,
+  readMap,
+  WATCH_PREFIX,
+  walkRefused,
+} from './registry/map-walk.ts';
+import { ProcessWatch } from './registry/process-watch.ts';
+import { isMatched, judgeRecord, loadPublishProgram } from './registry/publish-program.ts';
+
+/** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
+const KERNEL_NAME = `ndivert_${process.pid}`;
+const KEY: Uint8Array = new Uint8Array(4);
+const PROGRAM_ID_BYTES = 4;
+/** Room for several of the longest records. */
+const MIN_RING_BYTES = 8 * MAX_RECORD_BYTES;
+/** The ring is read in chunks of 256 of these: enough for the longest records. */
+const USUAL_RECORD_BYTES = 1024;
+const READ_BUDGET = 256;
+/** Between two looks at the maps. */
+const LOOK_MS = 50;
+/** Handles whose maps are looked for at a time; finding one gone is the exception. */
+const LOOK_HANDLES = 64;
+
+export class ReflectChannel implements EventChannel {
+  readonly #ring: EventRing;
+  readonly #watch: BpfMap;
+  readonly #walk = new MapWalk(REGISTRY_PREFIX);
+  readonly #known = new KnownHandles();
+  readonly #processes: ProcessWatch;
+  readonly #timer: NodeJS.Timeout;
+  /** Maps that had no content yet when they were looked at. */
+  readonly #unfilled = new Set<number>();
+  #program: Program;
+  #pending: DivertEvent[] = [];
+  #passed = 0;
+  #listener: ChannelListener | undefined;
+  #isAttached = true;
+
+  /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
+  constructor(filter: Filter, options: ResolvedEventOptions) {
+    if (nextMapId(0) === null) throw walkRefused('open a reflect handle');
+    const ringBytes = Math.max(options.queueSizeBytes, MIN_RING_BYTES);
+    this.#ring = new EventRing(KERNEL_NAME, ringBytes, this.#onRecord, USUAL_RECORD_BYTES);
+    this.#processes = new ProcessWatch(this.#onProcessEnd, this.#onFailed);
+    let program: Program | undefined;
+    let watch: BpfMap | undefined;
+    try {
+      program = this.#load(filter);
+      this.#program = program;
+      watch = createWatch();
+      this.#watch = watch;
+      this.#announce();
+      // From here on others publish; what was open before comes first.
+      this.#look();
+    } catch (error) {
+      watch?.close();
+      program?.close();
+      this.#processes.close();
+      this.#ring.close();
+      throw error;
+    }
+    this.#timer = setInterval(this.#onTimer, LOOK_MS).unref();
+  }
+
+  start(listener: ChannelListener): void {
+    this.#listener = listener;
+    this.#ring.start(listener);
+    setImmediate(this.#deliver);
+  }
+
+  read(budget: number, sink: (event: DivertEvent) => void): boolean {
+    const hasMore = this.#ring.read(budget, ignore);
+    const events = this.#pending;
+    this.#pending = [];
+    for (const event of events) sink(event);
+    return hasMore;
+  }
+
+  setFilter(filter: Filter): void {
+    if (!this.#isAttached) return;
+    const before = this.#program;
+    this.#program = this.#load(filter);
+    this.#announce();
+    // Whoever opened it just now runs it to its end; whoever only knows its number asks again.
+    before.close();
+  }
+
+  detach(): void {
+    if (!this.#isAttached) return;
+    this.#isAttached = false;
+    clearInterval(this.#timer);
+    this.#watch.close();
+    this.#program.close();
+    this.#processes.close();
+  }
+
+  counters(): EventCounters {
+    return { ...this.#ring.counters(), passed: this.#passed };
+  }
+
+  async close(): Promise<void> {
+    this.detach();
+    this.#ring.close();
+  }
+
+  #load(filter: Filter): Program {
+    const { fd, countersFd } = this.#ring;
+    return loadPublishProgram(filter, { ringFd: fd, countersFd }, KERNEL_NAME);
+  }
+
+  #announce(): void {
+    const value = new Uint8Array(PROGRAM_ID_BYTES);
+    viewOf(value).setUint32(0, readProgramInfo(this.#program.fd).id, true);
+    this.#watch.update(KEY, value);
+  }
+
+  readonly #onRecord = (record: DataView): void => {
+    const handleId = handleIdOf(record);
+    const isOpen = record.getUint8(EVENT_RECORD.EVENT) === REFLECT_EVENT_NUMBER.OPEN;
+    const isNews = isOpen ? this.#noteOpen(handleId, copyOf(record)) : this.#noteClose(handleId);
+    if (!isMatched(record)) return;
+    if (isNews) this.#pending.push(decodeReflectEvent(record));
+    else this.#passed++;
+  };
+
+  #noteOpen(mapId: number, record: Uint8Array): boolean {
+    // What the maps say is newer.
+    if (this.#known.has(handleIdOf(viewOf(record)))) return false;
+    const isNews = this.#known.open(mapId, record);
+    if (isNews) this.#processes.add(processIdOf(viewOf(record)));
+    return isNews;
+  }
+
+  #noteClose(handleId: number): boolean {
+    const handle = this.#known.close(handleId);
+    // Otherwise it was reported already, or its opening got lost: that is counted.
+    if (!handle) return this.#ring.counters().ringFull > 0;
+    if (!this.#known.hasProcess(handle.processId)) this.#processes.remove(handle.processId);
+    return true;
+  }
+
+  /** Finds handles that nobody published. */
+  #look(): void {
+    const found: { id: number; record: Uint8Array }[] = [];
+    const visit = (id: number, value: Uint8Array): void => {
+      if (isHandleRecord(value)) found.push({ id, record: value });
+      else this.#unfilled.add(id);
+    };
+    for (const id of [...this.#unfilled]) {
+      this.#unfilled.delete(id);
+      const value = readMap(id, REGISTRY_PREFIX);
+      if (value) visit(id, value);
+    }
+    this.#walk.walk(visit);
+    found.sort((a, b) => Number(openedAt(a.record) - openedAt(b.record)));
+    for (const { id, record } of found) {
+      if (!this.#known.open(id, record)) continue;
+      this.#processes.add(processIdOf(viewOf(record)));
+      this.#report(record, REFLECT_EVENT_NUMBER.OPEN);
+    }
+    this.#known.forgetEnded();
+  }
+
+  /** Reports those of some handles as closed that have no map any more. */
+  #check(handles: readonly KnownHandle[]): void {
+    const gone = handles.filter(({ mapId }) => !hasMap(mapId));
+    if (gone.length === 0) return;
+    // Closed in the regular way, or with another map since the filter was swapped.
+    while (this.#ring.read(READ_BUDGET, ignore));
+    this.#look();
+    for (const { handleId, record } of this.#known.stillKnown(gone)) {
+      this.#noteClose(handleId);
+      this.#report(record, REFLECT_EVENT_NUMBER.CLOSE);
+    }
+  }
+
+  #report(record: Uint8Array, event: number): void {
+    const view = viewOf(record);
+    stampRecord(view, event);
+    if (judgeRecord(this.#program.fd, record)) this.#pending.push(decodeReflectEvent(view));
+  }
+
+  readonly #onProcessEnd = (processId: number): void => {
+    if (!this.#isAttached) return;
+    this.#check(this.#known.ofProcess(processId));
+    this.#deliver();
+  };
+
+  readonly #onTimer = (): void => {
+    try {
+      this.#look();
+      this.#check(this.#known.next(LOOK_HANDLES));
+      this.#deliver();
+    } catch (error) {
+      this.#onFailed(error);
+    }
+  };
+
+  readonly #deliver = (): void => {
+    if (this.#pending.length > 0) this.#listener?.ready();
+  };
+
+  readonly #onFailed = (error: unknown): void => this.#listener?.failed(error);
+}
+
+function createWatch(): BpfMap {
+  return new BpfMap({
+    name: `${WATCH_PREFIX}${process.pid}`,
+    type: 'ARRAY',
+    keyBytes: KEY.length,
+    valueBytes: PROGRAM_ID_BYTES,
+    maxEntries: 1,
+  });
+}
+
+function copyOf(record: DataView): Uint8Array {
+  return new Uint8Array(record.buffer, record.byteOffset, record.byteLength).slice();
+}
+
+function openedAt(record: Uint8Array): bigint {
+  return viewOf(record).getBigInt64(REFLECT_EVENT.OPEN_TIMESTAMP, true);
+}
+
+function ignore(): void {}

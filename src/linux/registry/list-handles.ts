@@ -1,0 +1,57 @@
+/**
+ * The handles of all processes of this machine.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { decodeReflectEvent } from '../../divert/event-record.ts';
+import type { Layer } from '../../packet/address.ts';
+import { handleIdOf, isHandleRecord, viewOf } from './handle-record.ts';
+import { MapWalk, REGISTRY_PREFIX, walkRefused } from './map-walk.ts';
+
+/** An open handle of any process. */
+export interface HandleInfo {
+  /** In the initial pid namespace. */
+  readonly processId: number;
+  /** As the kernel names the process; empty where unknown. */
+  readonly processName: string;
+  /** Nanoseconds on the monotonic clock. */
+  readonly openedAt: bigint;
+  readonly layer: Layer;
+  /** `WINDIVERT_FLAG_*`. */
+  readonly flags: bigint;
+  readonly priority: number;
+  /** Text of its filter. */
+  readonly filter: string;
+  /** Object string of its filter. */
+  readonly object: string;
+  /** Names the handle on this machine. */
+  readonly handleId: bigint;
+}
+
+/**
+ * Lists the handles that are open now, those opened first in front. Reflect handles are not listed.
+ *
+ * @throws {@link UnsupportedError} without CAP_SYS_ADMIN
+ */
+export function listHandles(): HandleInfo[] {
+  // While its filter is swapped a handle has two maps: the newer one counts.
+  const handles = new Map<number, HandleInfo>();
+  const isAllowed = new MapWalk(REGISTRY_PREFIX).walk((_, value) => {
+    if (!isHandleRecord(value)) return;
+    const record = viewOf(value);
+    const { event: _event, timestamp: _timestamp, ...handle } = decodeReflectEvent(record);
+    handles.set(handleIdOf(record), { ...handle, processName: processName(handle.processId) });
+  });
+  if (!isAllowed) throw walkRefused('list handles');
+  return [...handles.values()].sort((a, b) => Number(a.openedAt - b.openedAt));
+}
+
+function processName(processId: number): string {
+  try {
+    return readFileSync(`/proc/${processId}/comm`, 'utf8').trimEnd();
+  } catch {
+    // It ended just now, or it is outside this container.
+    return '';
+  }
+}
