@@ -18,15 +18,16 @@ import { compileForHooks, type HookOptions, type HookProgram, hookPriority } fro
 import { type Destination, Injector } from './inject/injector.ts';
 import { lastChains } from './inject/last-chains.ts';
 import { checkChangedSuperPacket } from './large-packets.ts';
+import { swap32 } from './nfqueue/byte-order.ts';
 import { CHUNK_SLOTS } from './nfqueue/chunk.ts';
 import { MAX_COPY_BYTES } from './nfqueue/constants.ts';
 import { Queue } from './nfqueue/queue.ts';
-import { QueueReceiver, swap32 } from './nfqueue/receiver.ts';
+import { QueueReceiver } from './nfqueue/receiver.ts';
 import { Repeats } from './nfqueue/repeats.ts';
 import { VerdictWriter } from './nfqueue/verdicts.ts';
+import { QueueWakeup } from './nfqueue/wakeup.ts';
 import { NF } from './nftables/constants.ts';
 import { type RuleAction, type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
-import { type Watcher, watchReadable } from './sys/poll.ts';
 
 /** As `bpftool prog` shows it, 15 letters at most: whose it is. */
 const PROGRAM_NAME = `ndivert_${process.pid}`;
@@ -43,7 +44,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
   #matcher: Matcher = () => MATCH.YES;
   /** The programs decide everything, but for packets with very many IPv6 extension headers. */
   #isExact = true;
-  #watcher: Watcher | undefined;
+  #wakeup: QueueWakeup | undefined;
   #sink: (slot: Slot) => void = () => {};
   readonly #repeats = new Repeats();
   /** Packets of this read have got their verdict here. */
@@ -80,7 +81,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
 
   start(listener: ChannelListener): void {
     const { fd } = this.#queue.socket;
-    this.#watcher = watchReadable(fd, listener.ready, listener.failed);
+    this.#wakeup = new QueueWakeup(fd, listener, () => this.#receiver.packets);
   }
 
   read(budget: number, sink: (slot: Slot) => void): boolean {
@@ -93,7 +94,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
       more = this.#receiver.read(timestampNs, this.#onPacket) === CHUNK_SLOTS;
     }
     // Nobody else knows of the packets that were not for this handle.
-    if (this.#isDecided) this.#verdicts.flush();
+    if (this.#isDecided) this.#flushVerdicts();
     this.#isDecided = false;
     return more;
   }
@@ -130,7 +131,13 @@ export class LinuxNetworkChannel implements NetworkChannel {
   flush(): void {
     if (this.#closed) return;
     this.#hasAccepted = false;
+    this.#flushVerdicts();
+  }
+
+  #flushVerdicts(): void {
+    const { packets, lastId } = this.#receiver;
     this.#verdicts.flush();
+    if (this.#verdicts.decided === packets) this.#verdicts.catchUp(lastId);
   }
 
   inject(bytes: Uint8Array, address: Destination): void {
@@ -183,7 +190,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     if (this.#closed) return;
     this.#closed = true;
     this.detach();
-    this.#watcher?.close();
+    this.#wakeup?.close();
     await this.#queue.close();
     this.#rules.close();
     await this.#injector?.close();

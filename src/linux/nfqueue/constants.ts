@@ -6,7 +6,7 @@
 
 export const NFNL_SUBSYS_QUEUE = 3;
 
-export const NFQNL_MSG = { PACKET: 0, VERDICT: 1, CONFIG: 2 } as const;
+export const NFQNL_MSG = { PACKET: 0, VERDICT: 1, CONFIG: 2, VERDICT_BATCH: 3 } as const;
 
 export const NFQA = {
   PACKET_HDR: 1,

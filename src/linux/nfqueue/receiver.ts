@@ -11,11 +11,13 @@ import { NFGEN_HEADER_BYTES, NLMSG, NLMSG_HEADER_BYTES } from '../netlink/messag
 import { NF_INET, NFPROTO } from '../nftables/constants.ts';
 import { ERRNO, LOOPBACK_IFINDEX, MSG } from '../sys/constants.ts';
 import { check, lastErrno, libc } from '../sys/libc.ts';
+import { swap32 } from './byte-order.ts';
 import { CHUNK_SLOTS, Chunk, STRIDE_BYTES } from './chunk.ts';
 import { NFNL_SUBSYS_QUEUE, NFQA, NFQA_SKB, NFQNL_MSG } from './constants.ts';
-import { ACCEPTED, VERDICT_BYTES, VERDICT_CODE } from './verdicts.ts';
+import { ACCEPTED, VERDICT_BYTES, VERDICT_CODE, VERDICT_ID } from './verdicts.ts';
 
 const PACKET_MESSAGE = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.PACKET;
+const BATCH_MESSAGE = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.VERDICT_BATCH;
 const FIRST_ATTRIBUTE = NLMSG_HEADER_BYTES + NFGEN_HEADER_BYTES;
 /** Offset of the errno in an NLMSG_ERROR message; the message it is about follows. */
 const ERROR_CODE = 16;
@@ -55,6 +57,11 @@ export class QueueReceiver {
   constructor(fd: number) {
     this.#fd = fd;
     this.#current = this.#newChunk();
+  }
+
+  /** Id of the last packet read, as it stands in memory. */
+  get lastId(): number {
+    return this.#lastId;
   }
 
   /** Packets that the kernel numbered but did not get into the socket, up to the last one read. */
@@ -184,9 +191,18 @@ export class QueueReceiver {
     const { words } = chunk.memory;
     // That a packet to be dropped is gone already is no loss.
     if (words[(message + VERDICT_CODE) >> 2] !== ACCEPTED) return;
-    this.lateVerdicts++;
+    this.lateVerdicts += packetsOf(chunk, message);
     if ((words[message >> 2] ?? 0) > VERDICT_BYTES) this.lateChanged++;
   }
+}
+
+/** Of how many packets a verdict is. */
+function packetsOf(chunk: Chunk, message: number): number {
+  const { halves, words } = chunk.memory;
+  if (halves[(message + 4) >> 1] !== BATCH_MESSAGE) return 1;
+  const first = swap32(words[(message + 8) >> 2] ?? 0);
+  const last = swap32(words[(message + VERDICT_ID) >> 2] ?? 0);
+  return last - first + 1;
 }
 
 /**
@@ -197,11 +213,4 @@ function sayLongest(bytes: Uint8Array, offset: number): void {
   const isIPv6 = (bytes[offset] ?? 0) >> 4 === 6;
   const at = offset + (isIPv6 ? IPV6_PAYLOAD_LENGTH : IPV4_TOTAL_LENGTH);
   if (bytes[at] === 0 && bytes[at + 1] === 0) bytes.fill(0xff, at, at + 2);
-}
-
-/** Between network and host byte order. */
-export function swap32(value: number): number {
-  return (
-    ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)
-  );
 }
