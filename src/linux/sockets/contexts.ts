@@ -62,4 +62,4 @@ export const SOCK_OPS_OP = {
 export const STATE_CB_FLAG: number = 1 << 2;
 
 /** States of TCP sockets (`include/net/tcp_states.h`). */
-export const TCP_STATE = { CLOSE: 7, LISTEN: 10 } as const;
+export const TCP_STATE = { ESTABLISHED: 1, CLOSE: 7, LISTEN: 10 } as const;

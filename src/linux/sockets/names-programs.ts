@@ -5,9 +5,9 @@
  */
 import { Assembler } from '../../bpf/assembler.ts';
 import { type Instruction, R0, R1, R2, R3, R4, R8, R9, R10 } from '../../bpf/instruction.ts';
-import { NAME_VALUE } from './emit.ts';
+import { emitLowHalf, emitStackPointer, NAME_VALUE } from './emit.ts';
 
-const FRAME = { NAME: -16, PROCESS_ID: -24 } as const;
+const FRAME = { VALUE: -24, PROCESS_ID: -32 } as const;
 
 /** At `sched_process_exec`: the process has the name of its new program. */
 export function execProgram(namesFd: number): readonly Instruction[] {
@@ -15,14 +15,12 @@ export function execProgram(namesFd: number): readonly Instruction[] {
   assembler.call('get_current_pid_tgid');
   assembler.alu('RSH', R0, 32, 64);
   assembler.store('W', R10, FRAME.PROCESS_ID, R0);
-  assembler.move(R1, R10);
-  assembler.alu('ADD', R1, FRAME.NAME, 64);
-  assembler.moveImmediate(R2, NAME_VALUE.BYTES);
+  emitStackPointer(assembler, R1, FRAME.VALUE + NAME_VALUE.NAME);
+  assembler.moveImmediate(R2, NAME_VALUE.NAME_BYTES);
   assembler.call('get_current_comm');
-  assembler.move(R2, R10);
-  assembler.alu('ADD', R2, FRAME.PROCESS_ID, 64);
-  assembler.move(R3, R10);
-  assembler.alu('ADD', R3, FRAME.NAME, 64);
+  assembler.storeImmediate('DW', R10, FRAME.VALUE + NAME_VALUE.ANNOUNCED, 0);
+  emitStackPointer(assembler, R2, FRAME.PROCESS_ID);
+  emitStackPointer(assembler, R3, FRAME.VALUE);
   assembler.moveImmediate(R4, 0);
   assembler.loadMap(R1, namesFd);
   assembler.call('map_update_elem');
@@ -38,12 +36,10 @@ export function exitProgram(namesFd: number): readonly Instruction[] {
   assembler.call('get_current_pid_tgid');
   assembler.move(R8, R0);
   assembler.alu('RSH', R8, 32, 64);
-  // The thread's own id, 32 bits wide.
-  assembler.emit(0xbc, R9, R0, 0, 0);
+  emitLowHalf(assembler, R9, R0);
   assembler.jumpIfRegister('JNE', R8, R9, thread);
   assembler.store('W', R10, FRAME.PROCESS_ID, R8);
-  assembler.move(R2, R10);
-  assembler.alu('ADD', R2, FRAME.PROCESS_ID, 64);
+  emitStackPointer(assembler, R2, FRAME.PROCESS_ID);
   assembler.loadMap(R1, namesFd);
   assembler.call('map_delete_elem');
   assembler.label(thread);

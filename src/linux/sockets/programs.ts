@@ -3,14 +3,26 @@
  *
  * @module
  */
-import { Assembler } from '../../bpf/assembler.ts';
-import { type Instruction, R0, R1, R2, R6, R7, R8, R9 } from '../../bpf/instruction.ts';
+import { Assembler, type Label } from '../../bpf/assembler.ts';
+import {
+  type Instruction,
+  R0,
+  R1,
+  R2,
+  R6,
+  R7,
+  R8,
+  R9,
+  type Register,
+} from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { SOCK, SOCK_ADDR, SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from './contexts.ts';
 import {
   emitAddress,
   emitAllow,
+  emitBind,
   emitCurrentProcess,
+  emitDevice,
   emitForget,
   emitOwn,
   emitPublish,
@@ -18,10 +30,12 @@ import {
   emitSetFlags,
   emitStart,
   emitStorage,
+  emitUnbind,
+  emitUpdate,
   STORAGE_CREATE,
   type TrackerMaps,
 } from './emit.ts';
-import { SOCKET_FLAGS, SOCKET_RECORD } from './socket-record.ts';
+import { BOUND_KEY, SOCKET_FLAGS, SOCKET_RECORD } from './socket-record.ts';
 
 /** A hook that is there for each IP version. */
 export type Version = 'ipv4' | 'ipv6';
@@ -32,13 +46,14 @@ export function createProgram(maps: TrackerMaps): readonly Instruction[] {
   const done = assembler.newLabel('done');
   emitStart(assembler);
   emitStorage(assembler, maps.storageFd, R6, done, STORAGE_CREATE);
-  emitCurrentProcess(assembler, maps.namesFd);
+  emitCurrentProcess(assembler, maps);
   emitOwn(assembler);
-  assembler.store('DW', R7, SOCKET_RECORD.CREATED, R0);
+  assembler.load('DW', R1, R7, SOCKET_RECORD.OWNER_SINCE);
+  assembler.store('DW', R7, SOCKET_RECORD.CREATED, R1);
   emitIdentity(assembler, SOCK.FAMILY);
   assembler.load('W', R1, R6, SOCK.PROTOCOL);
   assembler.store('W', R7, SOCKET_RECORD.PROTOCOL, R1);
-  emitPublish(assembler, maps.ownersFd);
+  emitPublish(assembler, maps);
   assembler.label(done);
   emitAllow(assembler);
   return assembler.assemble().instructions;
@@ -50,18 +65,18 @@ export function boundProgram(maps: TrackerMaps, family: Version): readonly Instr
   const done = assembler.newLabel('done');
   emitStart(assembler);
   emitStorage(assembler, maps.storageFd, R6, done);
-  const place = { base: R6, family, ip4: SOCK.SRC_IP4, ip6: SOCK.SRC_IP6 };
-  emitAddress(assembler, place, SOCKET_RECORD.LOCAL_ADDRESS);
-  assembler.load('W', R1, R6, SOCK.SRC_PORT);
-  assembler.store('H', R7, SOCKET_RECORD.LOCAL_PORT, R1);
+  emitUnbind(assembler, maps.boundFd);
+  emitLocal(assembler, R6, family);
   emitSetFlags(assembler, SOCKET_FLAGS.BOUND);
-  emitPublish(assembler, maps.ownersFd);
+  assembler.load('W', R1, R7, SOCKET_RECORD.PROTOCOL);
+  assembler.jumpIf('JNE', R1, IPPROTO.UDP, done);
+  emitBind(assembler, maps.boundFd);
   assembler.label(done);
   emitAllow(assembler);
   return assembler.assemble().instructions;
 }
 
-/** Use by a process, maybe another than before: bind, sendmsg, accept and getpeername. */
+/** Use by a process, maybe another than before: bind, accept and getpeername. */
 export function useProgram(maps: TrackerMaps): readonly Instruction[] {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
@@ -69,12 +84,39 @@ export function useProgram(maps: TrackerMaps): readonly Instruction[] {
   assembler.load('DW', R8, R6, SOCK_ADDR.SK);
   emitStorage(assembler, maps.storageFd, R8, done);
   emitRefresh(assembler, maps);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  emitDevice(assembler, R8);
   assembler.label(done);
   emitAllow(assembler);
   return assembler.assemble().instructions;
 }
 
-/** connect: where to. */
+/** sendmsg without a connection: the socket got a port, if it had none. */
+export function sendProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  emitStorage(assembler, maps.storageFd, R8, done);
+  emitRefresh(assembler, maps);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  assembler.load('W', R1, R8, SOCK.STATE);
+  assembler.jumpIf('JEQ', R1, TCP_STATE.ESTABLISHED, done);
+  assembler.load('W', R1, R8, SOCK.SRC_PORT);
+  assembler.load('W', R2, R7, SOCKET_RECORD.BOUND + BOUND_KEY.PORT);
+  assembler.jumpIfRegister('JEQ', R1, R2, done);
+  assembler.load('W', R1, R7, SOCKET_RECORD.PROTOCOL);
+  assembler.jumpIf('JNE', R1, IPPROTO.UDP, done);
+  emitUnbind(assembler, maps.boundFd);
+  emitLocal(assembler, R8, SOCK.FAMILY);
+  emitDevice(assembler, R8);
+  emitBind(assembler, maps.boundFd);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** connect: where to. From then on only packets from there are the socket's. */
 export function connectProgram(maps: TrackerMaps, family: Version): readonly Instruction[] {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
@@ -93,8 +135,9 @@ export function connectProgram(maps: TrackerMaps, family: Version): readonly Ins
   assembler.swapBigEndian(R1, 16);
   assembler.store('H', R7, SOCKET_RECORD.REMOTE_PORT, R1);
   emitSetFlags(assembler, SOCKET_FLAGS.CONNECTED);
+  emitUnbind(assembler, maps.boundFd);
   // One that failed to connect before was forgotten.
-  emitPublish(assembler, maps.ownersFd);
+  emitPublish(assembler, maps);
   assembler.label(done);
   emitAllow(assembler);
   return assembler.assemble().instructions;
@@ -117,7 +160,8 @@ export function tcpProgram(maps: TrackerMaps): readonly Instruction[] {
   assembler.jumpIf('JEQ', R9, SOCK_OPS_OP.STATE_CB, state);
   emitTcpAddresses(assembler);
   emitTcpFlags(assembler);
-  emitPublish(assembler, maps.ownersFd);
+  emitPublish(assembler, maps);
+  emitListening(assembler, maps.boundFd);
   emitAskForStates(assembler);
   assembler.jump(done);
   assembler.label(state);
@@ -138,8 +182,15 @@ export function releaseProgram(maps: TrackerMaps): readonly Instruction[] {
   assembler.jumpIf('JNE', R1, IPPROTO.TCP, ended);
   assembler.load('W', R1, R6, SOCK.STATE);
   assembler.jumpIf('JEQ', R1, TCP_STATE.CLOSE, ended);
-  assembler.jumpIf('JNE', R1, TCP_STATE.LISTEN, done);
+  assembler.jumpIf('JEQ', R1, TCP_STATE.LISTEN, ended);
+  assembler.comment('of a socket that was there before nobody else tells the end');
+  assembler.load('W', R1, R7, SOCKET_RECORD.FLAGS);
+  assembler.alu('AND', R1, SOCKET_FLAGS.BACKFILLED);
+  assembler.jumpIf('JEQ', R1, 0, done);
+  emitClosed(assembler, maps);
+  assembler.jump(done);
   assembler.label(ended);
+  emitUnbind(assembler, maps.boundFd);
   emitForget(assembler, maps.ownersFd);
   assembler.label(done);
   emitAllow(assembler);
@@ -202,7 +253,7 @@ function emitInherited(assembler: Assembler): void {
   assembler.store('DW', R7, SOCKET_RECORD.PARENT_COOKIE, R1);
   emitIdentity(assembler, SOCK_OPS.FAMILY);
   assembler.storeImmediate('DW', R7, SOCKET_RECORD.CLOSED, 0);
-  assembler.storeImmediate('W', R7, SOCKET_RECORD.BOUND + 24, 0);
+  assembler.storeImmediate('W', R7, SOCKET_RECORD.BOUND + BOUND_KEY.PORT, 0);
   assembler.storeImmediate(
     'W',
     R7,
@@ -218,13 +269,49 @@ function emitAskForStates(assembler: Assembler): void {
   assembler.call('sock_ops_cb_flags_set');
 }
 
+/** For a socket that begins to listen: packets to its address are its own. The socket is in r8. */
+function emitListening(assembler: Assembler, boundFd: number): void {
+  const other = assembler.newLabel();
+  assembler.jumpIf('JNE', R9, SOCK_OPS_OP.TCP_LISTEN_CB, other);
+  emitUnbind(assembler, boundFd);
+  emitDevice(assembler, R8);
+  emitBind(assembler, boundFd);
+  assembler.label(other);
+}
+
 /** A connection ended, or a socket listens no more. */
-function emitTcpEnd(
-  assembler: Assembler,
-  maps: TrackerMaps,
-  done: Parameters<Assembler['jump']>[0],
-): void {
+function emitTcpEnd(assembler: Assembler, maps: TrackerMaps, done: Label): void {
   assembler.load('W', R1, R6, SOCK_OPS.ARGS + 4);
   assembler.jumpIf('JNE', R1, TCP_STATE.CLOSE, done);
+  assembler.comment(
+    "a connection that was never established has a copy of its listening socket's record",
+  );
+  assembler.move(R1, R6);
+  assembler.call('get_socket_cookie');
+  assembler.load('DW', R1, R7, SOCKET_RECORD.COOKIE);
+  assembler.aluRegister('XOR', R0, R1, 64);
+  assembler.jumpIf64('JNE', R0, 0, done);
+  emitUnbind(assembler, maps.boundFd);
+  emitClosed(assembler, maps);
   emitForget(assembler, maps.ownersFd);
+}
+
+/** Says when a connection ended: what the kernel still sends and takes of it is found by its addresses. */
+function emitClosed(assembler: Assembler, maps: TrackerMaps): void {
+  const never = assembler.newLabel();
+  assembler.load('W', R1, R7, SOCKET_RECORD.FLAGS);
+  assembler.alu('AND', R1, SOCKET_FLAGS.ESTABLISHED);
+  assembler.jumpIf('JEQ', R1, 0, never);
+  assembler.call('ktime_get_ns');
+  assembler.store('DW', R7, SOCKET_RECORD.CLOSED, R0);
+  emitUpdate(assembler, maps.connectionsFd, SOCKET_RECORD.NETNS_COOKIE);
+  assembler.label(never);
+}
+
+/** The local address and port of the socket that `socket` points to. */
+function emitLocal(assembler: Assembler, socket: Register, family: number | Version): void {
+  const place = { base: socket, family, ip4: SOCK.SRC_IP4, ip6: SOCK.SRC_IP6 };
+  emitAddress(assembler, place, SOCKET_RECORD.LOCAL_ADDRESS);
+  assembler.load('W', R1, socket, SOCK.SRC_PORT);
+  assembler.store('H', R7, SOCKET_RECORD.LOCAL_PORT, R1);
 }

@@ -56,6 +56,8 @@ export const SOCKET_FLAGS = {
   /** Made by the kernel for a connection from outside. */
   ACCEPTED: 0x20,
   ESTABLISHED: 0x40,
+  /** Gets packets of one device only (SO_BINDTODEVICE). */
+  ON_DEVICE: 0x80,
 } as const;
 
 /** Bytes from a record's beginning that are a value of the map by cookie. */
@@ -74,4 +76,14 @@ export const BOUND_KEY = {
   /** u32 */
   PROTOCOL: 28,
   BYTES: 32,
+} as const;
+
+/** Offsets in what is known of a bound address: the owner of the first socket there, and how many there are. */
+export const BOUND_VALUE = {
+  OWNER: 0,
+  /** u32 */
+  SOCKETS: 80,
+  /** u32, other than 0: sockets of several processes, or on one device only: nobody can say whose a packet is. */
+  MIXED: 84,
+  BYTES: 88,
 } as const;

@@ -9,6 +9,7 @@ import { BPF_ATTACH_TYPE, BPF_MAP_FLAG, BPF_PROG_TYPE } from '../bpf/constants.t
 import { attachRawTracepoint, createLink, type Link, makeLinks } from '../bpf/link.ts';
 import { BpfMap } from '../bpf/map.ts';
 import { loadProgram } from '../bpf/program.ts';
+import { RingBuffer } from '../bpf/ringbuf.ts';
 import { openRootCgroup } from '../cgroup.ts';
 import { libc } from '../sys/libc.ts';
 import { NAME_VALUE, type TrackerMaps } from './emit.ts';
@@ -18,11 +19,18 @@ import {
   connectProgram,
   createProgram,
   releaseProgram,
+  sendProgram,
   tcpProgram,
   useProgram,
   type Version,
 } from './programs.ts';
-import { OWNER_BYTES, SOCKET_RECORD } from './socket-record.ts';
+import {
+  BOUND_KEY,
+  BOUND_VALUE,
+  CONNECTION_KEY_BYTES,
+  OWNER_BYTES,
+  SOCKET_RECORD,
+} from './socket-record.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
 const KERNEL_NAME = `ndivert_${process.pid}`;
@@ -31,6 +39,10 @@ const KERNEL_NAME = `ndivert_${process.pid}`;
 const MAX_SOCKETS = 1 << 20;
 /** Processes whose names are kept; the longest unused go first. */
 const MAX_PROCESSES = 1 << 14;
+/** TCP connections that are found by their addresses; the longest unused go first. */
+const MAX_CONNECTIONS = 1 << 15;
+/** Of processes that have their first socket: 1,300. */
+const EVENT_RING_BYTES = 1 << 16;
 
 /** One for this process; it reads of all namespaces, so its users compare namespace cookies. */
 export class SocketTracker {
@@ -41,6 +53,9 @@ export class SocketTracker {
   readonly #storage: BpfMap;
   readonly #owners: BpfMap;
   readonly #names: BpfMap;
+  readonly #bound: BpfMap;
+  readonly #connections: BpfMap;
+  readonly #events: RingBuffer;
   readonly #links: Link[];
   #users = 0;
 
@@ -56,15 +71,18 @@ export class SocketTracker {
   }
 
   private constructor() {
-    const maps: BpfMap[] = [];
-    const keep = (map: BpfMap): BpfMap => {
+    const maps: Disposable[] = [];
+    const keep = <T extends Disposable>(map: T): T => {
       maps.push(map);
       return map;
     };
     try {
       this.#storage = keep(createStorage(SOCKET_RECORD.BYTES));
       this.#owners = keep(createHash(8, OWNER_BYTES, MAX_SOCKETS));
-      this.#names = keep(createNames());
+      this.#names = keep(createCache(4, NAME_VALUE.BYTES, MAX_PROCESSES));
+      this.#bound = keep(createHash(BOUND_KEY.BYTES, BOUND_VALUE.BYTES, MAX_SOCKETS));
+      this.#connections = keep(createCache(CONNECTION_KEY_BYTES, OWNER_BYTES, MAX_CONNECTIONS));
+      this.#events = keep(new RingBuffer(KERNEL_NAME, EVENT_RING_BYTES));
       const names = attachNames(this.#names.fd);
       this.hasNames = names.length > 0;
       try {
@@ -74,7 +92,7 @@ export class SocketTracker {
         throw error;
       }
     } catch (error) {
-      for (const map of maps) map.close();
+      for (const map of maps) map[Symbol.dispose]();
       throw error;
     }
   }
@@ -84,7 +102,10 @@ export class SocketTracker {
     return {
       storageFd: this.#storage.fd,
       ownersFd: this.#owners.fd,
-      namesFd: this.#names.fd,
+      namesFd: this.hasNames ? this.#names.fd : null,
+      boundFd: this.#bound.fd,
+      connectionsFd: this.#connections.fd,
+      eventsFd: this.#events.fd,
     };
   }
 
@@ -94,7 +115,9 @@ export class SocketTracker {
     if (this.#users > 0) return;
     SocketTracker.#shared = undefined;
     for (const link of this.#links) link.close();
-    for (const map of [this.#storage, this.#owners, this.#names]) map.close();
+    const maps = [this.#storage, this.#owners, this.#names, this.#bound, this.#connections];
+    for (const map of maps) map.close();
+    this.#events.close();
   }
 }
 
@@ -124,14 +147,9 @@ function createHash(keyBytes: number, valueBytes: number, maxEntries: number): B
   return new BpfMap({ name: KERNEL_NAME, type: 'HASH', keyBytes, valueBytes, maxEntries, flags });
 }
 
-function createNames(): BpfMap {
-  return new BpfMap({
-    name: KERNEL_NAME,
-    type: 'LRU_HASH',
-    keyBytes: 4,
-    valueBytes: NAME_VALUE.BYTES,
-    maxEntries: MAX_PROCESSES,
-  });
+/** A map that gives up what was unused for longest. */
+function createCache(keyBytes: number, valueBytes: number, maxEntries: number): BpfMap {
+  return new BpfMap({ name: KERNEL_NAME, type: 'LRU_HASH', keyBytes, valueBytes, maxEntries });
 }
 
 const { CGROUP_SOCK, CGROUP_SOCK_ADDR, SOCK_OPS, RAW_TRACEPOINT } = BPF_PROG_TYPE;
@@ -145,8 +163,8 @@ const HOOKS: readonly (readonly [Make, type: number, attachType: number, Version
   [tcpProgram, SOCK_OPS, ATTACH.BPF_CGROUP_SOCK_OPS, 'ipv4'],
   [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_BIND, 'ipv4'],
   [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_BIND, 'ipv6'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP4_SENDMSG, 'ipv4'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP6_SENDMSG, 'ipv6'],
+  [sendProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP4_SENDMSG, 'ipv4'],
+  [sendProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP6_SENDMSG, 'ipv6'],
   [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_GETPEERNAME, 'ipv4'],
   [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_GETPEERNAME, 'ipv6'],
   [connectProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_CONNECT, 'ipv4'],
