@@ -256,6 +256,8 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     if (this.#failure) return;
     this.#failure = { error, wasThrown: false };
     this.#waiters.wake();
+    // What the program has of a file can still be sent: the failure is behind it.
+    if (this.#channel.isPaced) return;
     // What closing could complain about has the same reason.
     this.#closing ??= this.#close();
     this.#closing.catch(() => {});

@@ -1,10 +1,11 @@
 /**
- * Capture files: read pcap and pcapng, write pcapng. Runs anywhere, not on Node alone.
+ * Capture files: read pcap and pcapng, write pcapng, run handles over them. Runs anywhere, not on Node alone.
  *
  * @module
  */
 
 export { CaptureError } from '../errors.ts';
+export { type PcapBackend, type PcapBackendOptions, pcapBackend } from './backend/pcap-backend.ts';
 export type { CaptureInput, ChunkReader } from './byte-source.ts';
 export type { CaptureSink } from './capture-sink.ts';
 export { captureDirection, captureInterfaceIndex, networkLayer } from './network-layer.ts';

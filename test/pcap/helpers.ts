@@ -1,4 +1,10 @@
-import { type CaptureInput, type CaptureRecord, readCapture } from '../../src/pcap/index.ts';
+import {
+  type CaptureInput,
+  type CapturePacket,
+  type CaptureRecord,
+  readCapture,
+  writeCapture,
+} from '../../src/pcap/index.ts';
 
 /** Bytes from hexadecimal digits; white space and what follows `//` on a line do not count. */
 export function hex(text: string): Uint8Array {
@@ -30,4 +36,27 @@ export async function readAll(input: CaptureInput): Promise<ReadResult> {
     return { records, error };
   }
   return { records, error: null };
+}
+
+/** A sink in memory. */
+export interface MemorySink {
+  write(bytes: Uint8Array): void;
+  bytes(): Uint8Array;
+}
+
+export function memory(): MemorySink {
+  const chunks: Uint8Array[] = [];
+  return {
+    write: (bytes) => void chunks.push(bytes.slice()),
+    bytes: () => new Uint8Array(Buffer.concat(chunks)),
+  };
+}
+
+/** A file with these packets. */
+export async function captureOf(packets: readonly CapturePacket[]): Promise<Uint8Array> {
+  const sink = memory();
+  const writer = writeCapture(sink, { application: 'test' });
+  for (const packet of packets) await writer.write(packet);
+  await writer.close();
+  return sink.bytes();
 }

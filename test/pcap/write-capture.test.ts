@@ -2,28 +2,11 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CapturePacket, dropReason, processName, writeCapture } from '../../src/pcap/index.ts';
-import { hex, readAll, toHex } from './helpers.ts';
-
-/** A sink in memory. */
-function memory(): { write(bytes: Uint8Array): void; bytes(): Uint8Array } {
-  const chunks: Uint8Array[] = [];
-  return {
-    write: (bytes) => void chunks.push(bytes.slice()),
-    bytes: () => Uint8Array.from(chunks.flatMap((chunk) => [...chunk])),
-  };
-}
-
-async function written(packets: readonly CapturePacket[]): Promise<Uint8Array> {
-  const sink = memory();
-  const writer = writeCapture(sink, { application: 'test' });
-  for (const packet of packets) await writer.write(packet);
-  await writer.close();
-  return sink.bytes();
-}
+import { dropReason, processName, writeCapture } from '../../src/pcap/index.ts';
+import { captureOf, hex, memory, readAll, toHex } from './helpers.ts';
 
 test('the bytes of a file with everything in it', async () => {
-  const file = await written([
+  const file = await captureOf([
     {
       bytes: hex('0102030405'),
       timestampNs: 0x1122334455667788n,
@@ -51,14 +34,14 @@ test('the bytes of a file with everything in it', async () => {
 });
 
 test('an empty capture is a complete file', async () => {
-  const file = await written([]);
+  const file = await captureOf([]);
   expect(file.length).toBeGreaterThan(0);
   expect(await readAll(file)).toEqual({ records: [], error: null });
 });
 
 test('each interface and link type is described once', async () => {
   const packet = { bytes: hex('45'), timestampNs: 1n };
-  const file = await written([
+  const file = await captureOf([
     packet,
     { ...packet, interface: { name: 'eth0' } },
     packet,
@@ -95,7 +78,7 @@ test('what is written is read back', async () => {
   );
   await fc.assert(
     fc.asyncProperty(packets, async (expected) => {
-      const { records, error } = await readAll(await written(expected));
+      const { records, error } = await readAll(await captureOf(expected));
       expect(error).toBeNull();
       expect(records).toEqual(
         expected.map((packet) => ({
@@ -176,7 +159,7 @@ test('a stream that is closed by somebody else fails instead of waiting for ever
 
 test('process, fate and losses are noted in options and comments', async () => {
   const packet = { bytes: hex('45'), timestampNs: 5n };
-  const file = await written([
+  const file = await captureOf([
     { ...packet, processId: 42, processName: 'a (b)', comments: ['mine'] },
     { ...packet, dropReason: 'blocked by policy', lostBefore: 3 },
     { ...packet, verdict: 'pass' },
@@ -190,7 +173,7 @@ test('process, fate and losses are noted in options and comments', async () => {
     { comments: [], verdict: 'pass' },
   ]);
   const again = await readAll(
-    await written(records.map((r) => ({ ...r, processName: processName(r) }))),
+    await captureOf(records.map((r) => ({ ...r, processName: processName(r) }))),
   );
   expect(again.records).toEqual(records);
 });
