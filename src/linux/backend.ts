@@ -7,6 +7,7 @@ import type { Backend, EventChannel } from '../divert/backend.ts';
 import type { ResolvedEventOptions } from '../divert/event-options.ts';
 import { UnsupportedError } from '../errors.ts';
 import type { Filter } from '../filter/index.ts';
+import { FlowChannel } from './flow/flow-channel.ts';
 import { LinuxNetworkChannel } from './network-channel.ts';
 import { ReflectChannel } from './reflect-channel.ts';
 import { registered } from './registry/registered-channel.ts';
@@ -25,8 +26,11 @@ export const linuxBackend: Backend = {
   },
 };
 
-function openSocketEvents(_filter: Filter, { layer }: ResolvedEventOptions): EventChannel {
+function openSocketEvents(filter: Filter, options: ResolvedEventOptions): EventChannel {
+  const { layer } = options;
   switch (layer) {
+    case 'flow':
+      return new FlowChannel(filter, options);
     default:
       throw new UnsupportedError(`layer ${layer}`, `There is no ${layer} layer yet.`, {
         hint: "Use layer 'network', 'forward' or 'reflect'.",

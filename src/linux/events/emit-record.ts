@@ -31,6 +31,8 @@ const SLOT_BYTES = 8;
 const ADDRESS_WORDS = 4;
 /** Word 1 of an IPv4 address. */
 const IPV4_MAPPED = 0xffff;
+/** See {@link SOCKET_EVENT.USER_ID}. */
+const NO_USER = 0xffff_ffff;
 const LOOPBACK_NET = 127;
 const LOOPBACK_NET_SHIFT = 24;
 
@@ -53,6 +55,7 @@ export function emitRecordHead(assembler: Assembler, head: RecordHead): void {
   for (let at = 0; at < SOCKET_EVENT.BYTES; at += SLOT_BYTES) {
     assembler.storeImmediate('DW', R10, RECORD_AT + at, 0);
   }
+  assembler.storeImmediate('W', R10, RECORD_AT + SOCKET_EVENT.USER_ID, NO_USER);
   emitRecordConstants(assembler, head);
 }
 

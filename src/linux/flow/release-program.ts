@@ -1,0 +1,34 @@
+/**
+ * Tells that a socket is gone which had flows without connections.
+ *
+ * @module
+ */
+import { Assembler } from '../../bpf/assembler.ts';
+import { type Instruction, R0, R1, R6, R10 } from '../../bpf/instruction.ts';
+import { SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { IPPROTO } from '../../packet/layout.ts';
+import { emitOutput, emitRecordHead, RECORD_AT } from '../events/emit-record.ts';
+import { SOCK } from '../sockets/contexts.ts';
+import { emitAllow, emitStart, emitStorage } from '../sockets/emit.ts';
+import { FLOW_EVENT, RELEASED_NOTE } from './layout.ts';
+import type { FlowProgramOptions } from './program-options.ts';
+
+/** Makes the program for `BPF_CGROUP_INET_SOCK_RELEASE`. */
+export function releaseFlowProgram(options: FlowProgramOptions): readonly Instruction[] {
+  const { recordsFd, sink, generation } = options;
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  emitStart(assembler);
+  assembler.load('W', R1, R6, SOCK.PROTOCOL);
+  assembler.jumpIf('JEQ', R1, IPPROTO.TCP, done);
+  emitStorage(assembler, recordsFd, R6, done);
+  const event = FLOW_EVENT.DELETED;
+  emitRecordHead(assembler, { layer: 'flow', event, flags: 0, notes: RELEASED_NOTE, generation });
+  assembler.move(R1, R6);
+  assembler.call('get_socket_cookie');
+  assembler.store('DW', R10, RECORD_AT + SOCKET_EVENT.ENDPOINT_ID, R0);
+  emitOutput(assembler, sink, done);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
