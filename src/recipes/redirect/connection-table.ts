@@ -9,6 +9,8 @@ import { type EndpointKey, withPort } from './endpoint-key.ts';
 /** Ports that are tried for a client whose own is taken at the proxy. */
 const FIRST_PORT = 1024;
 const PORTS = 65_536 - FIRST_PORT;
+/** Ports in a row that are tried: none of them is free only when nearly all are taken. */
+const TRIES = 512;
 
 export class ConnectionTable {
   /** By the client's endpoint, then by its destination. */
@@ -38,7 +40,7 @@ export class ConnectionTable {
    * Takes a connection in. The proxy sees the client's own port, or another one when a connection of
    * the same address and port to somewhere else is there.
    *
-   * @returns null when no port is left
+   * @returns null when no port was found
    */
   add(
     init: Omit<ConnectionInit, 'peerKey' | 'peerPort'>,
@@ -78,7 +80,7 @@ export class ConnectionTable {
   #freePort(source: EndpointKey, own: number, random: () => number): number | null {
     if (!this.#byPeer.has(withPort(source, own))) return own;
     const start = Math.floor(random() * PORTS);
-    for (let step = 0; step < PORTS; step++) {
+    for (let step = 0; step < TRIES; step++) {
       const port = FIRST_PORT + ((start + step) % PORTS);
       if (!this.#byPeer.has(withPort(source, port))) return port;
     }
