@@ -84,12 +84,8 @@ function cookedPacketType({
   return null;
 }
 
-/**
- * Where the IP header starts in a record, if there is one.
- *
- * @internal
- */
-export function networkOffset({
+/** Where the IP header starts in a record, if there is one. */
+function networkOffset({
   bytes,
   linkType,
 }: Pick<CaptureRecord, 'bytes' | 'linkType'>): number | null {

@@ -13,7 +13,7 @@ import type { Filter } from '../../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../../filter/match-input.ts';
 import { ADDRESS_FLAGS, type Address, encodeFlags } from '../../packet/address.ts';
 import type { CaptureLine } from './capture-line.ts';
-import { NOT_IP, type Traveller, withBytes } from './traveller.ts';
+import { metTraveller, NOT_IP, type Traveller, withBytes } from './traveller.ts';
 
 const { OUTBOUND, LOOPBACK, IMPOSTOR, IPV6, SNIFFED, IP_CHECKSUM } = ADDRESS_FLAGS;
 /** The forward layer knows of no direction. */
@@ -205,7 +205,7 @@ export class PcapChannel implements NetworkChannel {
   }
 
   #goOn(traveller: Traveller): void {
-    this.#line.route({ ...traveller, wasMet: true }, this);
+    this.#line.route(metTraveller(traveller), this);
     this.#line.settle();
   }
 
