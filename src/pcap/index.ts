@@ -7,6 +7,7 @@
 export { CaptureError } from '../errors.ts';
 export { type PcapBackend, type PcapBackendOptions, pcapBackend } from './backend/pcap-backend.ts';
 export type { CaptureInput, ChunkReader } from './byte-source.ts';
+export { type CaptureFile, type CaptureRingOptions, writeCaptureRing } from './capture-ring.ts';
 export type { CaptureSink } from './capture-sink.ts';
 export { captureDirection, captureInterfaceIndex, networkLayer } from './network-layer.ts';
 export { dropReason, processName } from './notes.ts';
