@@ -47,11 +47,14 @@ export function programsOf(pid: number): string[] {
   );
 }
 
+/** Names of all maps of this machine. */
+export function namesOfMaps(): string[] {
+  return names(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, MAP_INFO_NAME);
+}
+
 /** Names of the maps of a process of ours. */
 export function mapsOf(pid: number): string[] {
-  return names(BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, MAP_INFO_NAME).filter(
-    (name) => name === `ndivert_${pid}`,
-  );
+  return namesOfMaps().filter((name) => name === `ndivert_${pid}`);
 }
 
 /** Open file descriptors of this process. */
