@@ -236,14 +236,19 @@ export function emitReport(
 
 /** Copies the record into the ring, or counts it as lost. Loses r0-r5. */
 export function emitOutput(assembler: Assembler, sink: RecordSink, done: Label): void {
-  assembler.loadMap(R1, sink.ringFd);
+  emitRingOutput(assembler, sink.ringFd);
+  assembler.jumpIf('JEQ', R0, 0, done);
+  emitCount(assembler, sink.countersFd, EVENT_COUNTER.RING_FULL);
+  assembler.jump(done);
+}
+
+/** Copies the record into the ring: r0 = 0 when there was room. Loses r1-r5. */
+export function emitRingOutput(assembler: Assembler, ringFd: number): void {
+  assembler.loadMap(R1, ringFd);
   assembler.move(R2, R10);
   assembler.alu('ADD', R2, RECORD_AT, 64);
   assembler.moveImmediate(R3, SOCKET_EVENT.BYTES);
   assembler.moveImmediate(R4, 0);
   assembler.moveImmediate(R5, 0);
   assembler.call('ringbuf_output');
-  assembler.jumpIf('JEQ', R0, 0, done);
-  emitCount(assembler, sink.countersFd, EVENT_COUNTER.RING_FULL);
-  assembler.jump(done);
 }

@@ -7,7 +7,7 @@ import { Assembler } from '../../bpf/assembler.ts';
 import { type Instruction, R0, R1, R6, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { emitOutput, emitRecordHead, RECORD_AT } from '../events/emit-record.ts';
+import { emitRecordHead, emitRingOutput, RECORD_AT } from '../events/emit-record.ts';
 import { SOCK } from '../sockets/contexts.ts';
 import { emitAllow, emitStart, emitStorage } from '../sockets/emit.ts';
 import { FLOW_EVENT, RELEASED_NOTE } from './layout.ts';
@@ -27,7 +27,8 @@ export function releaseFlowProgram(options: FlowProgramOptions): readonly Instru
   assembler.move(R1, R6);
   assembler.call('get_socket_cookie');
   assembler.store('DW', R10, RECORD_AT + SOCKET_EVENT.ENDPOINT_ID, R0);
-  emitOutput(assembler, sink, done);
+  // Without room for it, the flows end by silence.
+  emitRingOutput(assembler, sink.ringFd);
   assembler.label(done);
   emitAllow(assembler);
   return assembler.assemble().instructions;
