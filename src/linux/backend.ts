@@ -12,6 +12,7 @@ import { LinuxNetworkChannel } from './network-channel.ts';
 import { ReflectChannel } from './reflect-channel.ts';
 import { registered } from './registry/registered-channel.ts';
 import { SniffChannel } from './sniff-channel.ts';
+import { SocketChannel } from './socket-layer/socket-channel.ts';
 
 export const linuxBackend: Backend = {
   name: 'linux',
@@ -29,6 +30,8 @@ export const linuxBackend: Backend = {
 function openSocketEvents(filter: Filter, options: ResolvedEventOptions): EventChannel {
   const { layer } = options;
   switch (layer) {
+    case 'socket':
+      return new SocketChannel(filter, options);
     case 'flow':
       return new FlowChannel(filter, options);
     default:

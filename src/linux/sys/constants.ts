@@ -74,6 +74,7 @@ export const MSG = {
 /** Protocol numbers of netlink (linux/netlink.h). */
 export const NETLINK = {
   NETLINK_ROUTE: 0,
+  NETLINK_SOCK_DIAG: 4,
   NETLINK_NETFILTER: 12,
 } as const;
 

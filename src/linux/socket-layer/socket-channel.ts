@@ -1,0 +1,175 @@
+/**
+ * A handle's events on the socket layer.
+ *
+ * @module
+ */
+import { closeSync, openSync } from 'node:fs';
+import type { ChannelListener, EventChannel, EventCounters } from '../../divert/backend.ts';
+import type { DivertEvent } from '../../divert/event.ts';
+import type { ResolvedEventOptions } from '../../divert/event-options.ts';
+import { decodeSocketEvent, isLocalUnknown } from '../../divert/event-record.ts';
+import type { Filter } from '../../filter/index.ts';
+import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { BPF_ATTACH_TYPE } from '../bpf/constants.ts';
+import { createLink, type Link } from '../bpf/link.ts';
+import { loadProgram } from '../bpf/program.ts';
+import { openRootCgroup } from '../cgroup.ts';
+import { EventRing, type Residual } from '../events/event-ring.ts';
+import { createResidual } from '../events/residual.ts';
+import { namespaceCookie } from '../namespace-cookie.ts';
+import { SOCKET_EVENT_NUMBER } from './event-number.ts';
+import { type Features, probeFeatures } from './features.ts';
+import { buildProgram, type Hook, planHooks } from './hooks.ts';
+import { ListenerRefusal } from './listener-refusal.ts';
+import { LocalEnds } from './local-ends.ts';
+import type { ProgramOptions } from './report.ts';
+import { checkRequirements } from './requirements.ts';
+import { createMaps, type SocketMaps } from './state.ts';
+
+/** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
+const KERNEL_NAME = `ndivert_${process.pid}`;
+const OWN_NAMESPACE = '/proc/thread-self/ns/net';
+
+export class SocketChannel implements EventChannel {
+  readonly #options: ResolvedEventOptions;
+  readonly #features: Features;
+  readonly #namespaceCookie: bigint;
+  readonly #maps: SocketMaps;
+  readonly #ring: EventRing;
+  readonly #localEnds: LocalEnds;
+  readonly #refusal: ListenerRefusal;
+  /** By attach type. */
+  readonly #links = new Map<number, Link>();
+  #isOpen = true;
+
+  /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
+  constructor(filter: Filter, options: ResolvedEventOptions) {
+    this.#options = options;
+    this.#namespaceCookie = namespaceCookie(options.namespace);
+    this.#features = probeFeatures(KERNEL_NAME);
+    this.#maps = createMaps(KERNEL_NAME);
+    this.#localEnds = new LocalEnds(options.namespace);
+    this.#refusal = new ListenerRefusal(options.namespace, this.#maps.bound);
+    try {
+      this.#ring = new EventRing(KERNEL_NAME, options.queueSizeBytes, this.#read);
+    } catch (error) {
+      this.#maps.close();
+      throw error;
+    }
+    try {
+      this.setFilter(filter);
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  start(listener: ChannelListener): void {
+    this.#ring.start(listener);
+  }
+
+  read(budget: number, sink: (event: DivertEvent) => void): boolean {
+    return this.#ring.read(budget, sink);
+  }
+
+  setFilter(filter: Filter): void {
+    const { mode } = this.#options;
+    const plan = planHooks(filter.tests, mode);
+    checkRequirements(this.#options, this.#features, plan, this.#refusal);
+    const options: ProgramOptions = {
+      ...this.#features,
+      tests: filter.tests,
+      mode,
+      errno: this.#options.blockErrno,
+      namespaceCookie: this.#namespaceCookie,
+      generation: this.#ring.nextGeneration(),
+      ringFd: this.#ring.fd,
+      countersFd: this.#ring.countersFd,
+      stateFd: this.#maps.state.fd,
+      boundFd: this.#maps.bound.fd,
+      flowsFd: this.#maps.flows.fd,
+      tracksPorts: plan.tracksPorts,
+      tracksFlows: plan.tracksFlows,
+      reportsClose: plan.reportsClose,
+    };
+    this.#attach(plan.hooks, options);
+    this.#ring.useFilter(this.#residual(filter));
+  }
+
+  detach(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  counters(): EventCounters {
+    return this.#ring.counters();
+  }
+
+  async close(): Promise<void> {
+    this.#release();
+  }
+
+  #release(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.detach();
+    this.#ring.close();
+    this.#maps.close();
+    this.#localEnds.close();
+    this.#refusal.close();
+  }
+
+  #attach(hooks: readonly Hook[], options: ProgramOptions): void {
+    const cgroup = openRootCgroup();
+    const namespace = openSync(this.#options.namespace ?? OWN_NAMESPACE, 'r');
+    const isFirst = this.#links.size === 0;
+    try {
+      for (const hook of hooks) {
+        const target = hook.attachType === BPF_ATTACH_TYPE.BPF_SK_LOOKUP ? namespace : cgroup;
+        this.#hookIn(hook, options, target);
+      }
+      this.#drop(hooks);
+    } catch (error) {
+      if (isFirst) this.detach();
+      throw error;
+    } finally {
+      closeSync(cgroup);
+      closeSync(namespace);
+    }
+  }
+
+  #hookIn(hook: Hook, options: ProgramOptions, target: number): void {
+    const { type, attachType } = hook;
+    const instructions = buildProgram(hook, options);
+    using program = loadProgram(instructions, { name: KERNEL_NAME, type, attachType });
+    const link = this.#links.get(attachType);
+    if (link) link.update(program);
+    else this.#links.set(attachType, createLink(program, target, attachType));
+  }
+
+  /** Takes out what the new filter does not need. */
+  #drop(hooks: readonly Hook[]): void {
+    for (const [attachType, link] of this.#links) {
+      if (hooks.some((hook) => hook.attachType === attachType)) continue;
+      link.close();
+      this.#links.delete(attachType);
+    }
+  }
+
+  /** Records without a local end get it, and meet the filter again. */
+  #residual(filter: Filter): Residual {
+    const matches = createResidual(filter);
+    return (record) => {
+      if (!isLocalUnknown(record)) return true;
+      this.#localEnds.complete(record);
+      return matches(record);
+    };
+  }
+
+  readonly #read = (record: DataView, sink: (event: DivertEvent) => void): void => {
+    const event = record.getUint8(SOCKET_EVENT.EVENT);
+    const isBlocked = (record.getUint8(SOCKET_EVENT.NOTES) & EVENT_NOTES.BLOCKED) !== 0;
+    if (isBlocked && event === SOCKET_EVENT_NUMBER.listen) this.#refusal.refuse(record);
+    if (this.#options.mode !== 'drop') sink(decodeSocketEvent(record));
+  };
+}
