@@ -31,3 +31,6 @@ export type { ProxyAddress } from './redirect/target.ts';
 export { type RejectAnswer, type RejectOptions, rejectAnswers } from './reject/answers.ts';
 export { reject } from './reject/reject.ts';
 export type { UnreachableReason } from './reject/unreachable.ts';
+export type { Impairment } from './shape/impairment.ts';
+export type { LinkStats } from './shape/link.ts';
+export { type ShapeOptions, type Shaper, type ShapeStats, shape } from './shape/shape.ts';
