@@ -196,12 +196,16 @@ export class ReflectChannel implements EventChannel {
     const gone = handles.filter(({ mapId }) => !hasMap(mapId));
     if (gone.length === 0) return;
     // Closed in the regular way, or with another map since the filter was swapped.
-    while (this.#ring.read(READ_BUDGET, ignore));
+    this.#drain();
     this.#look();
     for (const { handleId, record } of this.#known.stillKnown(gone)) {
       this.#noteClose(handleId);
       this.#report(record, REFLECT_EVENT_NUMBER.CLOSE);
     }
+  }
+
+  #drain(): void {
+    while (this.#ring.read(READ_BUDGET, ignore));
   }
 
   #report(record: Uint8Array, event: number): void {
@@ -218,6 +222,7 @@ export class ReflectChannel implements EventChannel {
 
   readonly #onTimer = (): void => {
     try {
+      this.#drain();
       this.#look();
       this.#check(this.#known.next(LOOK_HANDLES));
       this.#deliver();

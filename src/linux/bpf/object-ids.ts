@@ -115,17 +115,16 @@ export function readProgramInfo(fd: number): ProgramInfo {
  * The value of key 0 of an open array.
  *
  * @param valueBytes of the array
- * @returns yours
+ * @returns yours; null when the map is none that can be read
  */
-export function readFirstValue(fd: number, valueBytes: number): Uint8Array {
+export function readFirstValue(fd: number, valueBytes: number): Uint8Array | null {
   const value = allocate(valueBytes);
   const { view, bytes } = element;
   view.setUint32(ELEMENT.MAP_FD, fd, true);
   view.setBigUint64(ELEMENT.KEY, firstKey.address, true);
   view.setBigUint64(ELEMENT.VALUE, value.address, true);
   const { errno } = callBpf(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, bytes);
-  if (errno !== 0) throw bpfError('BPF_MAP_LOOKUP_ELEM', errno, 'look up in a map');
-  return value.bytes.subarray(0, valueBytes);
+  return errno === 0 ? value.bytes.subarray(0, valueBytes) : null;
 }
 
 /** Whether there is a map with this number. */

@@ -8,6 +8,7 @@ import { UnsupportedError } from '../../errors.ts';
 import { BPF_MAP_TYPE } from '../bpf/constants.ts';
 import { nextMapId, openMapById, readFirstValue, readMapInfo } from '../bpf/object-ids.ts';
 import { libc } from '../sys/libc.ts';
+import { MAX_RECORD_BYTES } from './handle-record.ts';
 
 /** What maps that describe a handle are called, before the process's number. */
 export const REGISTRY_PREFIX = 'ndv_reg_';
@@ -57,7 +58,8 @@ export function readMap(id: number, prefix: string): Uint8Array | null {
   if (fd === null) return null;
   try {
     const { name, type, maxEntries, valueBytes } = readMapInfo(fd);
-    if (!name.startsWith(prefix) || type !== BPF_MAP_TYPE.ARRAY || maxEntries !== 1) return null;
+    if (!name.startsWith(prefix) || type !== BPF_MAP_TYPE.ARRAY) return null;
+    if (maxEntries !== 1 || valueBytes > MAX_RECORD_BYTES) return null;
     return readFirstValue(fd, valueBytes);
   } finally {
     libc.close(fd);
