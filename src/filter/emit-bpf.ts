@@ -20,11 +20,20 @@ import type { BpfOptions, BpfProgram, Inexactness } from './bpf/options.ts';
 import { makePlan } from './bpf/plan.ts';
 import { type Route, routePlan } from './bpf/route.ts';
 import { familyWorlds, type Worlds } from './bpf/worlds.ts';
-import { FIELDS } from './fields.ts';
+import { ALL_FIELDS } from './extended/fields.ts';
+import { extendedTestText } from './extended/format.ts';
+import { hasObject } from './extended/properties.ts';
 import { testText } from './format.ts';
 import type { FilterTest } from './graph.ts';
 
-export type { BpfOptions, BpfProgram, Inexactness, InexactReason } from './bpf/options.ts';
+export type {
+  BpfOptions,
+  BpfProgram,
+  Inexactness,
+  InexactReason,
+  ProcessLookup,
+  SetMaps,
+} from './bpf/options.ts';
 export { MAX_EXTENSION_HEADERS } from './bpf/options.ts';
 
 /** A routed plan and what it leaves open. */
@@ -80,7 +89,7 @@ function makeVariant(
   const route = routePlan(plan, worlds);
   const inexact = new Map<string, Inexactness>();
   const add = (test: number, reason: Inexactness['reason']): void => {
-    const field = FIELDS[tests[test]?.field ?? 0]?.name ?? '';
+    const field = ALL_FIELDS[tests[test]?.field ?? 0]?.name ?? '';
     inexact.set(`${field} ${reason}`, { field, reason });
   };
   for (const test of plan.unknownTests) {
@@ -155,10 +164,10 @@ function emitProgram(
     assembler.load('W', R1, CONTEXT, SKB.GSO_SIZE);
     assembler.jumpIf('JNE', R1, 0, cut);
   }
-  emitBody(assembler, usual.body, exits, describe);
+  emitBody(assembler, usual.body, exits, describe, options.process);
   if (segments !== null) {
     assembler.label(cut);
-    emitBody(assembler, segments.body, exits, describe);
+    emitBody(assembler, segments.body, exits, describe, options.process);
   }
   emitExits(assembler, exits, options);
 }
@@ -169,8 +178,14 @@ function readsAddresses({ route }: Variant): boolean {
   );
 }
 
+/** Characters of a remark in the listing: sets may be long. */
+const MAX_REMARK = 100;
+
 function describeTest(test: FilterTest | undefined, options: BpfOptions): string {
-  return test === undefined ? '' : testText(test, options.layer);
+  if (test === undefined) return '';
+  if (hasObject([test])) return testText(test, options.layer);
+  const text = extendedTestText(test, options.layer);
+  return text.length > MAX_REMARK ? `${text.slice(0, MAX_REMARK)}…` : text;
 }
 
 function emitExits(

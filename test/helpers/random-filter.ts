@@ -42,7 +42,8 @@ export function sampleOf(input: MatchInput, layer: Layer): Sample {
   };
 }
 
-class FilterWriter {
+/** Writes filters of WinDivert's dialect; the extended one has more forms. */
+export class FilterWriter {
   readonly #random: Random;
   readonly #fields: readonly number[];
   readonly #sample: Sample;

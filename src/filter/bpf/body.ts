@@ -6,15 +6,26 @@
  */
 
 import type { Assembler, Label } from '../../bpf/assembler.ts';
-import { R0, R1, R10 } from '../../bpf/instruction.ts';
+import { R0, R1, R10, type Register } from '../../bpf/instruction.ts';
 import type { JumpName } from '../../bpf/opcode.ts';
 import type { Operator } from '../graph.ts';
 import type { Comparison, Value } from './checks.ts';
 import { type Exits, FRAME, IPV6_FIRST_BYTE, PROTOCOL } from './frame.ts';
+import type { ProcessLookup } from './options.ts';
 import type { Target } from './plan.ts';
+import { emitProcess } from './process.ts';
+import { emitRangeSearch } from './range-search.ts';
 import { commonDominator, type Route, type Step } from './route.ts';
+import { emitSetLookup } from './set-lookup.ts';
 import { emitTransportHeader, type ParseNeeds } from './transport-header.ts';
-import { ADDRESS_REGISTERS, emitValue, isWide, needsTransport, valueKey } from './values.ts';
+import {
+  ADDRESS_REGISTERS,
+  emitValue,
+  isWide,
+  needsProcess,
+  needsTransport,
+  valueKey,
+} from './values.ts';
 import { HEADER_WORLDS, TRANSPORT_PROTOCOLS, type TransportHeader, type Worlds } from './worlds.ts';
 
 /** What registers hold when a step is reached. */
@@ -33,6 +44,8 @@ export interface Body {
   readonly needs: ParseNeeds;
   /** Step in front of which the transport header is parsed; -1: in front of all. `null`: nowhere. */
   readonly parseAt: number | null;
+  /** The same for the process behind the packet. */
+  readonly processAt: number | null;
   /** The worlds a packet can be in at the start. */
   readonly worlds: Worlds;
 }
@@ -61,7 +74,11 @@ export function prepareBody(route: Route, worlds: Worlds): Body {
     if (isUser || transportOf(step).length > 0) users.push(index);
   });
   const parseAt = users.length === 0 ? null : commonDominator(route, users);
-  return { route, needs, parseAt, worlds };
+  const owners = values.flatMap((value, index) =>
+    value !== null && needsProcess(value) ? [index] : [],
+  );
+  const processAt = owners.length === 0 ? null : commonDominator(route, owners);
+  return { route, needs, parseAt, processAt, worlds };
 }
 
 function valueOfStep({ node: { check } }: Step): Value | null {
@@ -122,21 +139,28 @@ function questionOf(step: Step): Question | null {
  * Writes the tests down.
  *
  * @param describe remark for the listing, by index of the test
+ * @param process how to look up the process behind the packet, where a test asks for it
  */
 export function emitBody(
   assembler: Assembler,
   body: Body,
   exits: Exits,
   describe: (test: number) => string,
+  process?: ProcessLookup,
 ): void {
-  const { route, parseAt } = body;
+  const { route, parseAt, processAt } = body;
   if (parseAt === -1) emitTransportHeader(assembler, body.needs, body.worlds, exits);
+  if (processAt === -1 && process !== undefined) emitProcess(assembler, process);
   const emitter = new BodyEmitter(assembler, route, exits);
   emitter.goto(route.entry, NOTHING, 0);
   route.steps.forEach((step, index) => {
     emitter.place(index);
     if (parseAt === index) {
       emitTransportHeader(assembler, body.needs, step.worlds, exits);
+      emitter.forget(index);
+    }
+    if (processAt === index && process !== undefined) {
+      emitProcess(assembler, process);
       emitter.forget(index);
     }
     assembler.comment(describe(step.node.test));
@@ -215,15 +239,12 @@ class BodyEmitter {
   /** Loads a value unless it is there already; returns what registers hold then. */
   #load(step: Step, value: Value, before: Held): Held {
     const key = valueKey(value);
-    if (isWide(value)) {
-      if (before.wide === key) return before;
-      emitValue(this.#assembler, value, step.inside, this.#noExits());
-      return { narrow: before.narrow, wide: key };
-    }
-    if (before.narrow === key) return before;
+    const wide = isWide(value);
+    if ((wide ? before.wide : before.narrow) === key) return before;
     if (value.kind !== 'bytes') {
-      emitValue(this.#assembler, value, step.inside, this.#noExits());
-      return { narrow: key, wide: before.wide };
+      const exits = needsProcess(value) ? this.#absentExit(step, before) : this.#noExits();
+      emitValue(this.#assembler, value, step.inside, exits);
+      return wide ? { ...before, wide: key } : { ...before, narrow: key };
     }
     // Bytes are loaded by a function, and their place is worked out in the registers of an address.
     emitValue(this.#assembler, value, step.inside, {
@@ -231,6 +252,11 @@ class BodyEmitter {
       unknown: value.mayBeChecksum ? this.#reach(step.unknown, NOTHING) : this.#exits.reject,
     });
     return { narrow: key, wide: null };
+  }
+
+  /** For values that may be absent, found out before any register is lost. */
+  #absentExit(step: Step, held: Held) {
+    return { failure: this.#reach(step.failure, held), unknown: this.#exits.reject };
   }
 
   #noExits() {
@@ -272,7 +298,7 @@ class BodyEmitter {
 
   #branch(
     condition: JumpName,
-    register: typeof R0,
+    register: Register,
     constant: number,
     yes: Target,
     no: Target,
@@ -299,23 +325,59 @@ class BodyEmitter {
       this.#branch('JSET', R0, comparison.mask, yes, no, held, next);
       return;
     }
-    const { operator, words } = comparison;
-    if (!wide) {
-      this.#branch(CONDITIONS[operator], R0, words[0], success, failure, held, next);
+    if (comparison.kind !== 'words') {
+      this.#lookUp(comparison, wide, step, held);
       return;
     }
-    this.#compareUpperWords(operator, words, step, held);
-    const [register] = ADDRESS_REGISTERS.slice(-1);
-    this.#branch(CONDITIONS[operator], register ?? R0, words[0], success, failure, held, next);
+    const { operator, words, mask } = comparison;
+    if (wide) this.#compareUpperWords(comparison, step, held);
+    const lowest = wide ? (ADDRESS_REGISTERS.at(-1) ?? R0) : R0;
+    const register = this.#masked(lowest, mask?.[0]);
+    this.#branch(CONDITIONS[operator], register, words[0], success, failure, held, next);
+  }
+
+  /** A register as it is, or what a mask leaves of it in r1. */
+  #masked(register: Register, mask: number | undefined): Register {
+    if (mask === undefined) return register;
+    this.#assembler.move(R1, register);
+    this.#assembler.alu('AND', R1, mask);
+    return R1;
+  }
+
+  /** Goes on by membership in a set. */
+  #lookUp(
+    comparison: Extract<Comparison, { kind: 'ranges' | 'maps' }>,
+    wide: boolean,
+    step: Step,
+    held: Held,
+  ): void {
+    const after = comparison.kind === 'ranges' ? held : NOTHING;
+    const success = this.#reach(step.success, after);
+    const failure = this.#reach(step.failure, after);
+    const exits = comparison.isMember
+      ? { found: success, missing: failure }
+      : { found: failure, missing: success };
+    if (comparison.kind === 'ranges') {
+      emitRangeSearch(this.#assembler, comparison.ranges, wide, exits);
+      return;
+    }
+    const place = wide ? 'wide' : comparison.isIPv4 ? 'ipv4' : 'number';
+    emitSetLookup(this.#assembler, comparison.maps, place, exits);
   }
 
   /** All words but the lowest, which decides only when these are equal. */
-  #compareUpperWords(operator: Operator, words: readonly number[], step: Step, held: Held): void {
+  #compareUpperWords(
+    { operator, words, mask }: Extract<Comparison, { kind: 'words' }>,
+    step: Step,
+    held: Held,
+  ): void {
     const success = this.#reach(step.success, held);
     const failure = this.#reach(step.failure, held);
     const isLess = operator === '<' || operator === '<=';
-    ADDRESS_REGISTERS.slice(0, -1).forEach((register, place) => {
-      const word = words[words.length - 1 - place] ?? 0;
+    ADDRESS_REGISTERS.slice(0, -1).forEach((whole, place) => {
+      const index = words.length - 1 - place;
+      const word = words[index] ?? 0;
+      const register = this.#masked(whole, mask?.[index]);
       if (operator === '=' || operator === '!=') {
         this.#assembler.jumpIf('JNE', register, word, operator === '=' ? failure : success);
         return;

@@ -5,10 +5,14 @@
  * @module
  */
 
-import { FIELD, FIELDS, LAYER_BIT } from '../fields.ts';
+import { ALL_FIELDS, EXTENDED_FIELD, isExtendedField } from '../extended/fields.ts';
+import type { FilterSet } from '../extended/filter-set.ts';
+import { kernelSetOf } from '../extended/properties.ts';
+import { RangeSet, type ValueRange } from '../extended/range-set.ts';
+import { FIELD, LAYER_BIT } from '../fields.ts';
 import { type FilterTest, isTrue, type Operator } from '../graph.ts';
 import { HEADER_FIELDS, type HeaderField } from '../header-fields.ts';
-import type { BpfOptions, InexactReason } from './options.ts';
+import type { BpfOptions, InexactReason, SetMaps } from './options.ts';
 import { ALL_WORLDS, HEADER_WORLDS, PRESENCE_HEADERS, type Worlds } from './worlds.ts';
 
 /** Source or destination of a packet. */
@@ -20,6 +24,8 @@ export type Value =
   /** `local*`, `remote*` and `ipv6.*Addr`: 128 bits. */
   | { readonly kind: 'address'; readonly side: Side }
   | { readonly kind: 'port'; readonly side: Side }
+  /** What the options say, for sets that may change. */
+  | { readonly kind: 'constant'; readonly value: number }
   | {
       readonly kind:
         | 'flow-label'
@@ -27,7 +33,11 @@ export type Value =
         | 'length'
         | 'protocol'
         | 'fragment'
-        | 'interface';
+        | 'interface'
+        | 'process-id'
+        | 'user-id'
+        /** 128 bits. */
+        | 'process-name';
     }
   /** `packet[]` and `Payload[]`. */
   | {
@@ -42,9 +52,24 @@ export type Value =
 /** How a value is compared. */
 export type Comparison =
   /** Words of the constant, least significant first. */
-  | { readonly kind: 'words'; readonly operator: Operator; readonly words: FilterTest['value'] }
+  | {
+      readonly kind: 'words';
+      readonly operator: Operator;
+      readonly words: FilterTest['value'];
+      /** Bits of the value that count. Absent: all. */
+      readonly mask?: FilterTest['value'];
+    }
   /** Success when any (or, `set` being false, none) of the bits of `mask` is set. */
-  | { readonly kind: 'bits'; readonly mask: number; readonly set: boolean };
+  | { readonly kind: 'bits'; readonly mask: number; readonly set: boolean }
+  /** Success when the value is (or, `isMember` being false, is not) in one of the ranges. */
+  | { readonly kind: 'ranges'; readonly ranges: readonly ValueRange[]; readonly isMember: boolean }
+  /** The same for a set in maps. IPv4 addresses are looked up as `::ffff:a.b.c.d`. */
+  | {
+      readonly kind: 'maps';
+      readonly maps: SetMaps;
+      readonly isIPv4: boolean;
+      readonly isMember: boolean;
+    };
 
 /** A test, prepared. */
 export type Check =
@@ -70,6 +95,9 @@ export interface CheckContext {
   readonly interfaceIndex: number | 'context' | 'unknown';
   readonly subInterfaceIndex: number;
   readonly checksumsFinal: boolean;
+  readonly sets: ReadonlyMap<FilterSet, SetMaps>;
+  /** The process behind a packet can be looked up. */
+  readonly hasProcess: boolean;
   /** The program has a super-packet before it, its reader will get segments. */
   readonly segments: boolean;
 }
@@ -132,6 +160,8 @@ export function checkContext(options: BpfOptions, segments: boolean): CheckConte
     interfaceIndex: options.interfaceIndex ?? defaultInterface(outbound, loopback),
     subInterfaceIndex: options.subInterfaceIndex ?? 0,
     checksumsFinal: options.checksums === 'final',
+    sets: options.sets ?? new Map(),
+    hasProcess: options.process !== undefined,
     segments,
   };
 }
@@ -151,13 +181,15 @@ function defaultInterface(outbound: boolean, loopback: boolean | 'unknown') {
  * @param context where the program runs
  */
 export function prepareCheck(test: FilterTest, context: CheckContext): Check {
-  const field = FIELDS[test.field];
+  const field = ALL_FIELDS[test.field];
   if (field === undefined || (field.layers & LAYER_BIT[context.layer]) === 0) return INVALID;
   const presence = PRESENCE_HEADERS.get(test.field);
   if (presence !== undefined) return presenceCheck(test, HEADER_WORLDS[presence]);
+  const worlds = field.header === null ? ALL_WORLDS : HEADER_WORLDS[field.header];
+  const kernelSet = kernelSetOf(test);
+  if (kernelSet !== null) return kernelSetCheck(test, kernelSet, worlds, context);
   const address = addressCheck(test, context);
   if (address !== null) return address;
-  const worlds = field.header === null ? ALL_WORLDS : HEADER_WORLDS[field.header];
   const reason = unknownReason(test, context);
   if (reason !== null) return { kind: 'unknown', worlds, reason };
   return compareCheck(test, worlds, context);
@@ -165,9 +197,12 @@ export function prepareCheck(test: FilterTest, context: CheckContext): Check {
 
 /** The smallest comparison: what a test says of a number, sign and low word only. */
 function holds(test: FilterTest, value: number): boolean {
+  const { set, mask } = test;
+  if (set !== undefined) return set.members.hasWords(value, 0, 0, 0) === (test.operator === '=');
   const constant = test.value[0] >>> 0;
+  const masked = mask === undefined ? value : (value & mask[0]) >>> 0;
   // A constant with a minus sign, even -0, is below every unsigned value.
-  const order = test.negative ? 1 : Math.sign(value - constant);
+  const order = test.negative ? 1 : Math.sign(masked - constant);
   return isTrue(test.operator, order);
 }
 
@@ -220,7 +255,35 @@ function flagCheck(test: FilterTest, value: boolean | 'unknown'): Check {
   return decided(value === true ? yes : no);
 }
 
+/** A test for membership in a set that may change: nothing is decided before the program runs. */
+function kernelSetCheck(
+  test: FilterTest,
+  set: FilterSet,
+  worlds: Worlds,
+  context: CheckContext,
+): Check {
+  const maps = context.sets.get(set);
+  const reason = maps === undefined ? 'not-in-context' : unknownReason(test, context);
+  if (maps === undefined || reason !== null) {
+    return { kind: 'unknown', worlds, reason: reason ?? 'not-in-context' };
+  }
+  const value = constantValue(test, context) ?? sourceOf(test, context);
+  if (value === null) return FAILURE;
+  const isIPv4 = ALL_FIELDS[test.field]?.format === 'ipv4';
+  const comparison = { kind: 'maps', maps, isIPv4, isMember: test.operator === '=' } as const;
+  return { kind: 'compare', worlds, value, comparison };
+}
+
+function constantValue({ field }: FilterTest, context: CheckContext): Value | null {
+  const { interfaceIndex, subInterfaceIndex } = context;
+  if (field === FIELD.event) return { kind: 'constant', value: 0 };
+  if (field === FIELD.subIfIdx) return { kind: 'constant', value: subInterfaceIndex };
+  const isKnown = field === FIELD.ifIdx && typeof interfaceIndex === 'number';
+  return isKnown ? { kind: 'constant', value: interfaceIndex } : null;
+}
+
 function unknownReason(test: FilterTest, context: CheckContext): InexactReason | null {
+  if (isExtendedField(test.field) && !context.hasProcess) return 'not-in-context';
   switch (test.field) {
     case FIELD.timestamp:
     case FIELD.random8:
@@ -242,6 +305,11 @@ function unknownReason(test: FilterTest, context: CheckContext): InexactReason |
 function compareCheck(test: FilterTest, worlds: Worlds, context: CheckContext): Check {
   const value = sourceOf(test, context);
   if (value === null) return FAILURE;
+  if (test.set?.members instanceof RangeSet) {
+    const { ranges } = test.set.members;
+    const comparison = rangesComparison(test, ranges);
+    return { kind: 'compare', worlds, value, comparison };
+  }
   // What an unsigned value is to a constant with a minus sign does not depend on the value,
   // but an index outside the packet still fails.
   if (test.negative && value.kind !== 'bytes') return guard(worlds, holds(test, 0));
@@ -253,7 +321,34 @@ function compareCheck(test: FilterTest, worlds: Worlds, context: CheckContext): 
   const operator = test.negative ? '>=' : test.operator;
   const words = test.negative ? ([0, 0, 0, 0] as const) : test.value;
   if (test.negative && !holds(test, 0)) return FAILURE;
-  return { kind: 'compare', worlds, value, comparison: { kind: 'words', operator, words } };
+  const { mask } = test;
+  const comparison: Comparison =
+    mask === undefined ? { kind: 'words', operator, words } : maskedComparison(test, mask);
+  return { kind: 'compare', worlds, value, comparison };
+}
+
+const WORD_MASK = 0xffff_ffffn;
+
+/** Values of one word, IPv4 addresses among them, are compared with the low words of the ranges. */
+function rangesComparison(
+  { operator, field }: FilterTest,
+  ranges: readonly ValueRange[],
+): Comparison {
+  const isIPv4 = ALL_FIELDS[field]?.format === 'ipv4';
+  const compared = isIPv4
+    ? ranges.map(({ low, high }) => ({ low: low & WORD_MASK, high: high & WORD_MASK }))
+    : ranges;
+  return { kind: 'ranges', ranges: compared, isMember: operator === '=' };
+}
+
+function maskedComparison(
+  { operator, value: words, field }: FilterTest,
+  mask: FilterTest['value'],
+): Comparison {
+  const isNarrow = ALL_FIELDS[field]?.words === 1;
+  const isBits = isNarrow && words[0] === 0 && (operator === '=' || operator === '!=');
+  if (isBits) return { kind: 'bits', mask: mask[0], set: operator === '!=' };
+  return { kind: 'words', operator, words, mask };
 }
 
 function flagComparison(test: FilterTest, worlds: Worlds, value: Value): Check {
@@ -315,19 +410,25 @@ function sourceOf(test: FilterTest, context: CheckContext): Value | null {
       return { kind: 'fragment' };
     case FIELD.ifIdx:
       return { kind: 'interface' };
+    case EXTENDED_FIELD.processId:
+      return { kind: 'process-id' };
+    case EXTENDED_FIELD.userId:
+      return { kind: 'user-id' };
+    case EXTENDED_FIELD.processName:
+      return { kind: 'process-name' };
     default:
       return bytesOf(test, context);
   }
 }
 
 function bytesOf(test: FilterTest, context: CheckContext): Value | null {
-  const size = FIELDS[test.field]?.indexed;
+  const size = ALL_FIELDS[test.field]?.indexed;
   if (size === undefined) throw new RangeError(`the eBPF back end lacks field ${test.field}`);
   const { index } = test;
   const end = index + size;
   // Backwards, the bytes must end at or before the packet's end.
   if (index < 0 ? end > 0 || index < -MAX_OFFSET : end > MAX_OFFSET) return null;
-  const base = FIELDS[test.field]?.header === null ? 'packet' : 'payload';
+  const base = ALL_FIELDS[test.field]?.header === null ? 'packet' : 'payload';
   const mayBeChecksum =
     base === 'packet' && !context.checksumsFinal && (index < 0 || end > FIRST_CHECKSUM_OFFSET);
   return { kind: 'bytes', base, index, size, mayBeChecksum };

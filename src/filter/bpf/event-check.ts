@@ -8,6 +8,7 @@ import type { SizeName } from '../../bpf/opcode.ts';
 import { ADDRESS_FLAGS, type Layer } from '../../packet/address.ts';
 import { EVENT_RECORD, REFLECT_EVENT, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
+import { hasObject } from '../extended/properties.ts';
 import { FIELD, FIELDS, fieldOnLayer } from '../fields.ts';
 import { type FilterTest, isTrue, type Operator } from '../graph.ts';
 
@@ -129,6 +130,8 @@ export function prepareEventCheck(
   facts: EventFacts = {},
   localUnknown = false,
 ): EventCheck {
+  // Masks, sets and fields of the extended dialect are left to the reader.
+  if (!hasObject([test])) return { kind: 'unknown' };
   if (!fieldOnLayer(test.field, layer)) return { kind: 'decided', outcome: 'invalid' };
   if (ALWAYS_ZERO.has(test.field)) return decided(holds(test, 0n));
   const asked = QUESTIONS.get(test.field);

@@ -50,6 +50,13 @@ export const FRAME = {
   DATA_END: -132,
   /** `TRANSPORT` for a moment. */
   TRANSPORT: -140,
+  /** 20 bytes: the key of a set's trie, the last 16 of them that of its hash. */
+  SET_KEY: -164,
+  /** 1 when the process is known; then its words, the name's least significant first. */
+  HAS_PROCESS: -172,
+  PROCESS_ID: -180,
+  USER_ID: -188,
+  PROCESS_NAME: [-196, -204, -212, -220],
 } as const;
 
 /** Reads a word of the stack. */

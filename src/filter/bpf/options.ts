@@ -5,9 +5,28 @@
  */
 
 import type { Assembler, Assembly } from '../../bpf/assembler.ts';
+import type { FilterSet } from '../extended/filter-set.ts';
 
 /** IPv6 extension headers followed in the kernel. A packet with more is let through as a possible match. */
 export const MAX_EXTENSION_HEADERS = 16;
+
+/** The maps of a filter set (`extended/set-map-layout.ts`): file descriptors of arrays of one map each. */
+export interface SetMaps {
+  /** Its map is a hash of single values. None there: there are no values. */
+  readonly values: number;
+  /** Its map is a trie of prefixes. None there: there are no prefixes. */
+  readonly prefixes: number;
+}
+
+/** How a program finds the process behind a packet. */
+export interface ProcessLookup {
+  /**
+   * Leaves in r0 the address of a `PROCESS_RECORD`, or 0 where the process is not known. The context is in r6. May
+   * use r0-r5, which are lost, and of the stack what is below -256 (`r10 - 256` is the first byte that is not its
+   * own); must fall through. Emitted at most twice.
+   */
+  emitLookup(assembler: Assembler): void;
+}
 
 /** Where the program will run: everything said here is folded into it. */
 export interface BpfOptions {
@@ -43,6 +62,16 @@ export interface BpfOptions {
    * the reader gets the packet. Default: 'partial'.
    */
   readonly checksums?: 'final' | 'partial';
+  /**
+   * The maps of the filter's sets (`Filter.kernelSets`). A set without maps cannot be looked into: both outcomes are let
+   * through.
+   */
+  readonly sets?: ReadonlyMap<FilterSet, SetMaps>;
+  /**
+   * Finds the process behind a packet, for `processId`, `userId` and `processName`. Default: it cannot be known, both
+   * outcomes of these tests are let through.
+   */
+  readonly process?: ProcessLookup;
   /** Result on a match. Default: 1. Ignored with `emitMatch`. */
   readonly matchValue?: number;
   /**

@@ -10,6 +10,7 @@
 
 import type { FilterTest, Label } from '../graph.ts';
 import type { Check } from './checks.ts';
+import { isWide } from './values.ts';
 
 /** A check that has to be made when the program runs. */
 export type RuntimeCheck = Exclude<Check, { kind: 'decided' }>;
@@ -39,7 +40,18 @@ export interface Plan {
 }
 
 /** Keeps two bodies of nodes within the reach of a jump (32,767 instructions). */
-const MAX_NODES = 600;
+const MAX_WEIGHT = 600;
+/** Comparisons that take about as much room as an ordinary node at its largest. */
+const COMPARISONS_PER_NODE = 5;
+const WIDE_WORDS = 4;
+
+/** How much room a check takes, in nodes. */
+function weightOf(check: RuntimeCheck): number {
+  if (check.kind !== 'compare' || check.comparison.kind !== 'ranges') return 1;
+  const { ranges } = check.comparison;
+  const words = isWide(check.value) ? WIDE_WORDS : 1;
+  return 1 + Math.floor((ranges.length * words) / COMPARISONS_PER_NODE);
+}
 
 /**
  * Plans a filter.
@@ -59,6 +71,7 @@ class Planner {
   readonly nodes: Draft[] = [];
   readonly unknownTests: Set<number> = new Set();
   isCollapsed = false;
+  #weight = 0;
   readonly #tests: readonly FilterTest[];
   readonly #checks: readonly Check[];
   readonly #known = new Map<string, Target>();
@@ -94,7 +107,7 @@ class Planner {
       return this.#follow(rest, label);
     }
     if (check.kind === 'unknown' && success === failure) return this.#follow(rest, success);
-    if (this.nodes.length >= MAX_NODES) {
+    if (this.#weight >= MAX_WEIGHT) {
       this.isCollapsed = true;
       return 'accept';
     }
@@ -104,12 +117,14 @@ class Planner {
   #addNode(first: number, check: RuntimeCheck, rest: readonly number[]): Target {
     const { success, failure } = this.#tests[first] as FilterTest;
     if (check.kind === 'unknown') this.unknownTests.add(first);
+    this.#weight += weightOf(check) - 1;
     const targets = {
       success: check.kind === 'unknown' ? 'reject' : this.#follow(rest, success),
       failure: this.#follow(rest, failure),
       unknown: canBeUnknown(check) ? this.#follow(rest, success, failure) : 'reject',
     } as const;
     this.nodes.push({ test: first, check, ...targets });
+    this.#weight++;
     return this.nodes.length - 1;
   }
 

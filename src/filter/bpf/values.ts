@@ -46,6 +46,8 @@ export function valueKey(value: Value): string {
       return `${value.kind} ${value.side}`;
     case 'bytes':
       return bytesKey(value);
+    case 'constant':
+      return `constant ${value.value}`;
     default:
       return value.kind;
   }
@@ -57,9 +59,14 @@ function bytesKey(value: Bytes): string {
   return `${value.base}[${value.index}]:${value.size}`;
 }
 
-/** Whether a value takes the four registers of an address. */
+/** Whether a value takes the four registers of an address; others are in r0. */
 export function isWide(value: Value): boolean {
-  return value.kind === 'address';
+  return value.kind === 'address' || value.kind === 'process-name';
+}
+
+/** Whether a value can only be had once the process was looked up. */
+export function needsProcess({ kind }: Value): boolean {
+  return kind === 'process-id' || kind === 'user-id' || kind === 'process-name';
 }
 
 /** Whether a value can only be had once the transport header was parsed. */
@@ -115,12 +122,37 @@ export function emitValue(
     case 'interface':
       assembler.load('W', R0, CONTEXT, SKB.INGRESS_IFINDEX);
       return;
+    case 'constant':
+      assembler.moveImmediate(R0, value.value);
+      return;
+    case 'process-id':
+    case 'user-id':
+    case 'process-name':
+      emitProcessValue(assembler, value.kind, exits.failure);
+      return;
     case 'protocol':
       loadSlot(assembler, R0, FRAME.PROTOCOL);
       return;
     default:
       loadSlot(assembler, R0, FRAME.FRAGMENT);
   }
+}
+
+/** To `failure` where no process is known. */
+function emitProcessValue(
+  assembler: Assembler,
+  kind: 'process-id' | 'user-id' | 'process-name',
+  failure: Label,
+): void {
+  loadSlot(assembler, R1, FRAME.HAS_PROCESS);
+  assembler.jumpIf('JEQ', R1, 0, failure);
+  if (kind !== 'process-name') {
+    loadSlot(assembler, R0, kind === 'process-id' ? FRAME.PROCESS_ID : FRAME.USER_ID);
+    return;
+  }
+  FRAME.PROCESS_NAME.forEach((slot, word) => {
+    loadSlot(assembler, ADDRESS_REGISTERS.at(-1 - word) ?? R0, slot);
+  });
 }
 
 function slotOf(header: HeaderField['header']): number {

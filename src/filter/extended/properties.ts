@@ -10,7 +10,7 @@ import { FilterSet } from './filter-set.ts';
 import type { RangeSet } from './range-set.ts';
 
 /** Comparisons of one word that a set between braces may cost in a program; a larger set gets a map. */
-const MAX_INLINE_COST = 512;
+const MAX_INLINE_COST = 256;
 
 /**
  * What a set costs when it is searched with comparisons.

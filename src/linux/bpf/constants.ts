@@ -71,6 +71,7 @@ export const BPF_MAP_TYPE = {
   PERCPU_ARRAY: 6,
   LRU_HASH: 9,
   LPM_TRIE: 11,
+  ARRAY_OF_MAPS: 12,
   SK_STORAGE: 24,
   RINGBUF: 27,
 } as const;

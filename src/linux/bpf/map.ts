@@ -18,6 +18,7 @@ const CREATE = {
   VALUE_SIZE: 8,
   MAX_ENTRIES: 12,
   MAP_FLAGS: 16,
+  INNER_MAP_FD: 20,
   MAP_NAME: 28,
   BTF_FD: 48,
   BTF_KEY_TYPE_ID: 52,
@@ -28,8 +29,14 @@ const CREATE_BYTES_WITH_BTF = 64;
 
 /** Offsets in the part that `BPF_MAP_*_ELEM` use. */
 const ELEMENT = { MAP_FD: 0, KEY: 8, VALUE: 16, FLAGS: 24 } as const;
+/** Kernel-internal: this kind of map has no such operation. */
+const ENOTSUPP = 524;
 /** Deleting has no value: what follows the key must be absent or zero. */
 const ELEMENT_BYTES = { BPF_MAP_LOOKUP_ELEM: 32, BPF_MAP_UPDATE_ELEM: 32, BPF_MAP_DELETE_ELEM: 16 };
+
+/** Offsets in the part that `BPF_MAP_*_BATCH` use. */
+const BATCH = { KEYS: 16, VALUES: 24, COUNT: 32, MAP_FD: 36 } as const;
+const BATCH_BYTES = 56;
 
 /** What a map is. */
 export interface MapOptions {
@@ -44,6 +51,8 @@ export interface MapOptions {
   readonly maxEntries: number;
   /** `BPF_MAP_FLAG`. Default: none. */
   readonly flags?: number;
+  /** Arrays of maps: one like those that will be in it. */
+  readonly innerMapFd?: number;
   /** Descriptor of the types' description ({@link withBtf}), for maps of socket storage. */
   readonly btfFd?: number;
 }
@@ -55,6 +64,8 @@ export class BpfMap implements Disposable {
   readonly #element: Memory = allocate(ELEMENT_BYTES.BPF_MAP_UPDATE_ELEM);
   readonly #key: Memory;
   readonly #value: Memory;
+  readonly #keyBytes: number;
+  readonly #valueBytes: number;
   #isOpen = true;
 
   /**
@@ -66,6 +77,8 @@ export class BpfMap implements Disposable {
   constructor(options: MapOptions) {
     this.name = options.name;
     this.fd = createMap(options);
+    this.#keyBytes = options.keyBytes;
+    this.#valueBytes = options.valueBytes;
     this.#key = allocate(options.keyBytes);
     this.#value = allocate(options.valueBytes);
     const { view } = this.#element;
@@ -107,6 +120,35 @@ export class BpfMap implements Disposable {
     }
     this.#value.bytes.set(value);
     this.#element.view.setBigUint64(ELEMENT.FLAGS, BigInt(flags), true);
+  }
+
+  /**
+   * Sets the values of many keys to zero, in one call where the kernel has it (Linux 5.6; tries 5.18).
+   *
+   * @param keys one behind the other, in memory that does not move
+   * @param count how many
+   */
+  insertAll(keys: Memory, count: number): void {
+    const keyBytes = this.#keyBytes;
+    if (count === 0 || this.#insertBatch(keys, count)) return;
+    const value = new Uint8Array(this.#value.bytes.length);
+    for (let index = 0; index < count; index++) {
+      this.update(keys.bytes.subarray(index * keyBytes, (index + 1) * keyBytes), value);
+    }
+  }
+
+  /** @returns false when there are no batches for such maps: nothing was done */
+  #insertBatch(keys: Memory, count: number): boolean {
+    const { view, bytes } = allocate(BATCH_BYTES);
+    const values = allocate(count * this.#valueBytes);
+    view.setBigUint64(BATCH.KEYS, keys.address, true);
+    view.setBigUint64(BATCH.VALUES, values.address, true);
+    view.setUint32(BATCH.COUNT, count, true);
+    view.setUint32(BATCH.MAP_FD, this.fd, true);
+    const { errno } = callBpf(BPF_COMMAND.BPF_MAP_UPDATE_BATCH, bytes);
+    if (errno === ERRNO.EINVAL || errno === ENOTSUPP) return false;
+    if (errno !== 0) throw bpfError('BPF_MAP_UPDATE_BATCH', errno, `fill map ${this.name}`);
+    return true;
   }
 
   /** @returns whether there was one to delete */
@@ -152,6 +194,7 @@ function createMap(options: MapOptions): number {
   view.setUint32(CREATE.VALUE_SIZE, options.valueBytes, true);
   view.setUint32(CREATE.MAX_ENTRIES, options.maxEntries, true);
   view.setUint32(CREATE.MAP_FLAGS, options.flags ?? 0, true);
+  view.setUint32(CREATE.INNER_MAP_FD, options.innerMapFd ?? 0, true);
   writeName(bytes, CREATE.MAP_NAME, options.name);
   if (options.btfFd !== undefined) {
     view.setUint32(CREATE.BTF_FD, options.btfFd, true);

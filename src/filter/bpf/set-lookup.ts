@@ -1,0 +1,80 @@
+/**
+ * Membership in a set that is kept in maps (`extended/set-map-layout.ts`).
+ *
+ * @module
+ */
+
+import type { Assembler, Label } from '../../bpf/assembler.ts';
+import { R0, R1, R2, R10, type Register } from '../../bpf/instruction.ts';
+import { VALUE_BITS } from '../extended/set-entry.ts';
+import { TRIE_VALUE_OFFSET } from '../extended/set-map-layout.ts';
+import { FRAME } from './frame.ts';
+import type { SetMaps } from './options.ts';
+import type { SearchExits } from './range-search.ts';
+import { ADDRESS_REGISTERS } from './values.ts';
+
+const WORD_BYTES = 4;
+const IPV4_MAPPED_WORD = 0xffff;
+const VALUE = FRAME.SET_KEY + TRIE_VALUE_OFFSET;
+
+/** Where the value is: `wide` in the registers of an address, otherwise in r0. */
+export type ValuePlace = 'wide' | 'number' | 'ipv4';
+
+/** Goes to one of the exits; r0-r5 are lost. */
+export function emitSetLookup(
+  assembler: Assembler,
+  maps: SetMaps,
+  place: ValuePlace,
+  exits: SearchExits,
+): void {
+  const prefixes = assembler.newLabel('prefixes');
+  emitValue(assembler, place);
+  emitInnerMap(assembler, maps.values, prefixes);
+  emitLookup(assembler, VALUE);
+  assembler.jumpIf64('JNE', R0, 0, exits.found);
+  assembler.label(prefixes);
+  emitInnerMap(assembler, maps.prefixes, exits.missing);
+  assembler.storeImmediate('W', R10, FRAME.SET_KEY, VALUE_BITS);
+  emitLookup(assembler, FRAME.SET_KEY);
+  assembler.jumpIf64('JNE', R0, 0, exits.found);
+  assembler.jump(exits.missing);
+}
+
+/** Writes the value, the most significant word first. */
+function emitValue(assembler: Assembler, place: ValuePlace): void {
+  if (place === 'wide') {
+    ADDRESS_REGISTERS.forEach((register, word) => {
+      emitWord(assembler, register, word);
+    });
+    return;
+  }
+  emitWord(assembler, R0, 3);
+  [0, 0, place === 'ipv4' ? IPV4_MAPPED_WORD : 0].forEach((value, word) => {
+    assembler.moveImmediate(R1, value);
+    emitWord(assembler, R1, word);
+  });
+}
+
+function emitWord(assembler: Assembler, register: Register, word: number): void {
+  assembler.swapBigEndian(register, 32);
+  assembler.store('W', R10, VALUE + word * WORD_BYTES, register);
+}
+
+/** Index of the only map in an array of maps. */
+const ONLY = 0;
+
+/** `r1 =` the map inside of an array of maps; to `none` while there is none. */
+function emitInnerMap(assembler: Assembler, fd: number, none: Label): void {
+  assembler.storeImmediate('W', R10, FRAME.SET_KEY, ONLY);
+  assembler.loadMap(R1, fd);
+  emitLookup(assembler, FRAME.SET_KEY);
+  assembler.jumpIf64('JEQ', R0, 0, none);
+  assembler.move(R1, R0);
+}
+
+/** `r0 =` what the map in r1 has for the key on the stack. */
+function emitLookup(assembler: Assembler, key: number): void {
+  assembler.move(R2, R10);
+  assembler.alu('ADD', R2, key, 64);
+  assembler.call('map_lookup_elem');
+}
