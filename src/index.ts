@@ -25,7 +25,14 @@ export type {
 export { PacketBatch } from './divert/packet-batch.ts';
 export type { LostStats, Stats } from './divert/stats.ts';
 export * from './errors.ts';
-export { compileFilter, evaluateFilter, Filter, formatFilter } from './filter/index.ts';
+export {
+  compileFilter,
+  evaluateFilter,
+  Filter,
+  FilterSet,
+  type FilterSetEntry,
+  formatFilter,
+} from './filter/index.ts';
 export { type Handle, open } from './open.ts';
 export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
 export { Packet } from './packet/packet.ts';
