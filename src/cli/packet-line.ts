@@ -119,7 +119,7 @@ export function safeText(text: string): string {
 }
 
 /** Local wall clock time of day with microseconds. */
-function formatTime(timestampNs: bigint): string {
+export function formatTime(timestampNs: bigint): string {
   const date = new Date(Number(timestampNs / 1_000_000n));
   const fraction = String((timestampNs / 1000n) % 1_000_000n).padStart(6, '0');
   const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];

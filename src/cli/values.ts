@@ -85,6 +85,13 @@ export function parseShare(text: string): number {
   throw new InvalidArgumentError('A share is needed, such as 5% or 0.05.');
 }
 
+/** A port: 1 to 65535. */
+export function parsePort(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= MAX_PORT) return port;
+  throw new InvalidArgumentError('A port from 1 to 65535 is needed.');
+}
+
 /** Where a connection goes. */
 export interface Endpoint {
   readonly host: string;

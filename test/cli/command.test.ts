@@ -43,8 +43,16 @@ test.each([
     ['filter', 'eval', 'inbound', '--packet', SYN, '--direction', 'inbound'],
     'true\n',
   ],
-  ['filter eval, loopback', ['filter', 'eval', 'loopback', '--packet', SYN, '--loopback'], 'true\n'],
-  ['filter eval, impostor', ['filter', 'eval', 'impostor', '--packet', SYN, '--impostor'], 'true\n'],
+  [
+    'filter eval, loopback',
+    ['filter', 'eval', 'loopback', '--packet', SYN, '--loopback'],
+    'true\n',
+  ],
+  [
+    'filter eval, impostor',
+    ['filter', 'eval', 'impostor', '--packet', SYN, '--impostor'],
+    'true\n',
+  ],
   [
     'filter eval, interface',
     ['filter', 'eval', 'ifIdx = 7', '--packet', SYN, '--interface', '7'],
@@ -152,7 +160,12 @@ test.each([
     2,
     'not a sequence of hexadecimal',
   ],
-  ['bytes that are no packet', ['filter', 'eval', 'tcp', '--packet', '4500'], 2, 'no valid IP header'],
+  [
+    'bytes that are no packet',
+    ['filter', 'eval', 'tcp', '--packet', '4500'],
+    2,
+    'no valid IP header',
+  ],
   ['a file that is not there', ['dump', '-r', '/nonexistent'], 1, '/nonexistent does not exist\n'],
   ['a directory', ['dump', '-r', '/'], 1, 'is a directory\n'],
   ['a file of another kind', ['dump', '-r', COMMAND], 1, 'Not a pcap or pcapng file'],

@@ -56,18 +56,34 @@ export function durationOption(): Option {
   );
 }
 
-/** What every command on live packets takes. */
+/** What every command on packets takes. */
 export function addTrafficOptions(command: Command): Command {
+  return addRunOptions(command.argument('[filter...]', 'which packets; default: all')).addOption(
+    new Option('-c, --count <n>', 'stop after this many packets').argParser(parseCount),
+  );
+}
+
+/** What every command on packets takes, also one with a filter of its own. */
+export function addRunOptions(command: Command): Command {
   return command
-    .argument('[filter...]', 'which packets; default: all')
     .addOption(processOption())
     .addOption(namespaceOption())
     .addOption(layerOption(...PACKET_LAYERS))
     .addOption(dialectOption())
     .addOption(priorityOption())
-    .addOption(new Option('-c, --count <n>', 'stop after this many packets').argParser(parseCount))
     .addOption(durationOption())
     .addOption(jsonOption());
+}
+
+/** What commands take that change packets: a file instead of live traffic. */
+export function addFileOptions(command: Command): Command {
+  return command
+    .option(
+      '-r, --read <file>',
+      'packets of a capture file instead of live ones (- for standard input)',
+    )
+    .option('-w, --write <file>', 'with --read: the packets that get through, as pcapng')
+    .addOption(assumeOption());
 }
 
 /** What every command on events takes. */
@@ -82,7 +98,7 @@ export function addEventOptions(command: Command): Command {
     .addOption(jsonOption());
 }
 
-function priorityOption(): Option {
+export function priorityOption(): Option {
   return new Option(
     '--priority <n>',
     '-30000 to 30000, default 0; higher ones see packets first',

@@ -1,11 +1,21 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { Done } from '../program.ts';
 import { parseCount, parseDuration, parseSize } from '../values.ts';
-import { addTrafficOptions, assumeOption, joinFilter } from './options.ts';
+import {
+  addEventOptions,
+  addTrafficOptions,
+  assumeOption,
+  durationOption,
+  joinFilter,
+  jsonOption,
+} from './options.ts';
 
 /** Commands that look and change nothing. */
 export function declareWatching(program: Command, done: Done): void {
   declareDump(program, done);
+  declareFlows(program, done);
+  declareSockets(program, done);
+  declareHandles(program, done);
 }
 
 function declareDump(program: Command, done: Done): void {
@@ -30,5 +40,70 @@ function declareDump(program: Command, done: Done): void {
     .action(async (words: string[], options) => {
       const { dump } = await import('../commands/dump.ts');
       done(await dump(joinFilter(words), options));
+    });
+}
+
+function declareFlows(program: Command, done: Done): void {
+  const flows = program
+    .command('flows')
+    .description('list connections with their processes, or follow them as they begin and end')
+    .argument('[filter...]', 'which flows; default: all');
+  addEventOptions(flows)
+    .option('-f, --follow', 'print flows as they begin and end')
+    .option('--flow-timeout <time>', 'silence after which a flow of UDP has ended', parseDuration)
+    .action(async (words: string[], options) => {
+      const command = await import('../commands/flows.ts');
+      done(await command.flows(joinFilter(words), options));
+    });
+}
+
+function declareSockets(program: Command, done: Done): void {
+  const sockets = program
+    .command('sockets')
+    .description('list sockets with their processes, or follow what programs do with them')
+    .argument('[filter...]', 'which sockets; default: all');
+  addEventOptions(sockets)
+    .option('-f, --follow', 'print each bind, connect, listen, accept and close')
+    .option('--block', 'refuse each bind and connect that matches, and print it')
+    .action(async (words: string[], options) => {
+      const command = await import('../commands/sockets.ts');
+      done(await command.sockets(joinFilter(words), options));
+    });
+}
+
+function declareHandles(program: Command, done: Done): void {
+  const handles = program
+    .command('handles')
+    .description('the handles of all programs: list, watch, kill');
+  handles
+    .command('list')
+    .description('list the handles that are open')
+    .addOption(jsonOption())
+    .action(async (options) => {
+      const { handlesList } = await import('../commands/handles.ts');
+      done(await handlesList(options));
+    });
+  const watch = handles
+    .command('watch')
+    .description('print handles as they are opened and closed')
+    .argument('[filter...]', 'which handles, on the reflect layer; default: all');
+  watch
+    .addOption(new Option('-c, --count <n>', 'stop after this many events').argParser(parseCount))
+    .addOption(durationOption())
+    .addOption(jsonOption())
+    .action(async (words: string[], options) => {
+      const { handlesWatch } = await import('../commands/handles.ts');
+      done(await handlesWatch(joinFilter(words), options));
+    });
+  handles
+    .command('kill')
+    .description('end the process that has a handle, by SIGTERM')
+    .addArgument(new Argument('<id>', 'of the handle, as list shows it').argParser(parseCount))
+    .option('--force', "also another user's process")
+    .option('--dry-run', 'only say which process it is')
+    .addOption(jsonOption())
+    .action(async (id: number, options) => {
+      const { handlesKill } = await import('../commands/handles.ts');
+      done(await handlesKill(id, options));
     });
 }
