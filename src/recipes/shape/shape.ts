@@ -173,8 +173,9 @@ class Running implements Shaper {
         if (!packet) break;
         this.#take(packet);
       }
-      // The handle was shut down: what is delayed still leaves in time.
-      if (this.#delayed.length > 0 && !signal.aborted) {
+      // Shut down: what is delayed still leaves in time. Closed: it is gone.
+      const isDraining = this.#delayed.length > 0 && !signal.aborted;
+      if (isDraining && this.#attempt(() => this.handle.shutdown('receive'))) {
         await new Promise<void>((resolve) => {
           this.#drained = resolve;
         });
