@@ -6,6 +6,7 @@
 import { DivertError } from '../errors.ts';
 import { ADDRESS_FLAGS, type Address } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
+import type { ProcessInfo } from '../packet/process-info.ts';
 import { CHECKSUM_BITS } from '../packet/stale-checksums.ts';
 import { decrementTtl } from '../packet/ttl.ts';
 import type { Ledger } from './ledger.ts';
@@ -26,6 +27,8 @@ export class HeldPacket extends Packet {
   #received: Uint8Array | null = null;
   /** Which checksums are right was not looked at yet. */
   #isUnverified = false;
+  /** Whose it is was not looked up yet. */
+  #isUnattributed = false;
 
   constructor(ledger: Ledger, slot: Slot, isPooled = false) {
     super(slot.memory, null);
@@ -49,6 +52,7 @@ export class HeldPacket extends Packet {
     const atFirst = this.#isUnverified ? flags | CHECKSUM_BITS : flags;
     this.rebind(memory, offset, length, atFirst, interfaceIndex, 0, timestampNs, layer);
     this.flags = flags;
+    this.#isUnattributed = slot.attribution !== null;
   }
 
   override get originalLength(): number {
@@ -62,6 +66,29 @@ export class HeldPacket extends Packet {
       this.flags |= verifyChecksums(this.memory, this.offset, this.length);
     }
     return super.address;
+  }
+
+  override get process(): ProcessInfo | null {
+    if (this.#isUnattributed) this.#findProcess();
+    return super.process;
+  }
+
+  /** The owner is found by the addresses that the packet came with. */
+  override get bytes(): Uint8Array {
+    if (this.#isUnattributed) this.#findProcess();
+    return super.bytes;
+  }
+
+  /** @internal */
+  override mark(changes: number): void {
+    if (this.#isUnattributed) this.#findProcess();
+    super.mark(changes);
+  }
+
+  #findProcess(): void {
+    this.#isUnattributed = false;
+    const { slot } = this;
+    if (slot?.attribution) this.attribute(slot.attribution.processOf(slot));
   }
 
   /** What the kernel holds for this packet; null when it was decided about and the memory given back. */
@@ -80,6 +107,7 @@ export class HeldPacket extends Packet {
     const { slot } = this;
     if (!slot) throw stalePacket('retain');
     if (slot.owner === null) return this;
+    if (this.#isUnattributed) this.#findProcess();
     const detached = Slot.detach(slot);
     if (detached.undecided) this.ledger.retain(detached);
     const owner = this.#isPooled ? new HeldPacket(this.ledger, detached) : this;

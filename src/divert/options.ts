@@ -124,6 +124,7 @@ export interface ResolvedOptions {
   readonly snapLength: number;
   readonly fragments: boolean;
   readonly largePackets: boolean;
+  readonly attribution: boolean;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -161,6 +162,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     snapLength: inRange('snapLength', options.snapLength ?? MAX_LENGTH, 1, MAX_LENGTH),
     fragments: options.fragments ?? false,
     largePackets: options.largePackets ?? false,
+    attribution: options.attribution ?? false,
     namespace: options.namespace,
     signal: options.signal,
   };
@@ -201,10 +203,7 @@ function checkLayer(layer: Layer): 'network' | 'forward' {
 }
 
 function refuseUnsupported(options: OpenOptions): void {
-  const missing = [
-    options.attribution && 'attribution: true',
-    options.dialect === 'extended' && "dialect 'extended'",
-  ].find(Boolean);
+  const missing = [options.dialect === 'extended' && "dialect 'extended'"].find(Boolean);
   if (!missing) return;
   throw new UnsupportedError(missing, `${missing} is not available yet.`, {
     hint: 'Leave the option out.',

@@ -5,12 +5,19 @@
  * @module
  */
 
+import type { ProcessInfo } from '../packet/process-info.ts';
+
 /** Who lends the memory of a slot, and takes it back after the verdict. */
 export interface SlotOwner {
   release(slot: Slot): void;
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/** Finds out whose packets are, while their slots have them as they came. */
+export interface Attribution {
+  processOf(slot: Slot): ProcessInfo | null;
+}
 
 export class Slot {
   /** Memory the packet lies in. */
@@ -32,6 +39,10 @@ export class Slot {
   timestampNs = 0n;
   /** Monotonic milliseconds, when it came to the handle. */
   arrivedMs = 0;
+  /** Knows whose it is; null: nobody asked for that. */
+  attribution: Attribution | null = null;
+  /** Monotonic nanoseconds: it came into the kernel's queue later. */
+  queuedAfterNs = 0n;
   /** Still without a verdict. */
   undecided = false;
   /** Counts the packets that went through this slot, so that a stale reference shows. */

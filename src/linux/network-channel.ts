@@ -12,6 +12,7 @@ import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { IPPROTO } from '../packet/layout.ts';
+import { QueueAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
@@ -55,6 +56,8 @@ export class LinuxNetworkChannel implements NetworkChannel {
   /** Packets go on with the next flush. */
   #hasAccepted = false;
   #injector: Injector | undefined;
+  /** Whose packets are, when somebody wants to know. */
+  #attribution: QueueAttribution | null = null;
 
   /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
   constructor(filter: Filter, options: ResolvedOptions) {
@@ -74,6 +77,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
         this.#ruleset.install(rules, () => this.#repeats.shift(this.#lastQueuedId())),
       );
     } catch (error) {
+      this.#attribution?.close();
       void this.#queue.close().then(() => this.#ruleset.release());
       throw error;
     }
@@ -93,6 +97,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     for (let read = 0; more && read < budget; read += CHUNK_SLOTS) {
       more = this.#receiver.read(timestampNs, this.#onPacket) === CHUNK_SLOTS;
     }
+    if (!more) this.#attribution?.noteEmpty(timestampNs);
     // Nobody else knows of the packets that were not for this handle.
     if (this.#isDecided) this.#flushVerdicts();
     this.#isDecided = false;
@@ -193,6 +198,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#wakeup?.close();
     await this.#queue.close();
     this.#rules.close();
+    this.#attribution?.close();
     await this.#injector?.close();
     await this.#ruleset.release();
   }
@@ -242,14 +248,15 @@ export class LinuxNetworkChannel implements NetworkChannel {
     const { access, priority, fragments, largePackets } = this.#options;
     if (access === 'send') return [];
     prepareFragments(this.#ruleset, filter, this.#options);
-    if (!largePackets) return compileForHooks(filter, priority, { fragments });
-    // The reader gets the very bytes that the program saw.
-    const adapt: HookOptions['adapt'] = (hookOptions) => ({
-      ...hookOptions,
-      superPackets: 'whole',
-      bigPackets: true,
-      checksums: 'final',
-    });
+    if (wantsProcess(filter, this.#options)) {
+      this.#attribution ??= new QueueAttribution(PROGRAM_NAME, this.#options.namespace);
+    }
+    const adapt: HookOptions['adapt'] = (hookOptions) => {
+      const adapted = this.#attribution?.adapt(hookOptions) ?? hookOptions;
+      if (!largePackets) return adapted;
+      // The reader gets the very bytes that the program saw.
+      return { ...adapted, superPackets: 'whole', bigPackets: true, checksums: 'final' };
+    };
     return compileForHooks(filter, priority, { fragments, adapt });
   }
 
@@ -259,6 +266,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
   }
 
   readonly #onPacket = (slot: Slot): void => {
+    this.#attribution?.note(slot);
     const isCertain = this.#isExact && !hasExtensionHeaders(slot);
     if (this.#repeats.take(slot) || (!isCertain && !this.#matches(slot))) {
       this.accept(slot);
@@ -282,6 +290,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     input.length = slot.length;
     input.flags = slot.flags;
     input.interfaceIndex = slot.interfaceIndex;
+    this.#attribution?.fill(input, slot);
     return this.#matcher(input) === MATCH.YES;
   }
 }

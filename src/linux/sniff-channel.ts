@@ -12,6 +12,7 @@ import { compileMatcher } from '../filter/emit-js.ts';
 import type { Filter } from '../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { RecordAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
@@ -36,6 +37,8 @@ export class SniffChannel implements NetworkChannel {
   /** By generation of the filter: decides what its programs could not, null when they are exact. */
   readonly #residuals: (Matcher | null)[] = new Array(CONSTANTS.GENERATION_MASK + 1).fill(null);
   #generation = 0;
+  /** Whose packets are, when somebody wants to know. */
+  #attribution: RecordAttribution | undefined;
   #wakeup: SniffWakeup | undefined;
   #injector: Injector | undefined;
   #sink: (slot: Slot) => void = () => {};
@@ -53,6 +56,7 @@ export class SniffChannel implements NetworkChannel {
       this.#rules = this.#withRules(filter, (rules) => this.#ruleset.install(rules));
     } catch (error) {
       reader?.close();
+      this.#attribution?.close();
       void this.#ruleset.release();
       throw error;
     }
@@ -129,6 +133,7 @@ export class SniffChannel implements NetworkChannel {
     this.#rules.close();
     this.#wakeup?.close();
     this.#reader.close();
+    this.#attribution?.close();
     await this.#injector?.close();
     await this.#ruleset.release();
   }
@@ -162,7 +167,7 @@ export class SniffChannel implements NetworkChannel {
       const adapt: HookOptions['adapt'] = (options, output) => {
         const record = { ...this.#recordOptions(options, output), snapLength, generation };
         return {
-          ...options,
+          ...(this.#attribution?.adapt(options) ?? options),
           // Its reader gets the very bytes that the program saw.
           superPackets: 'whole',
           checksums: 'final',
@@ -173,6 +178,10 @@ export class SniffChannel implements NetworkChannel {
       return compileForHooks(filter, priority, { adapt, splitOutput: true, fragments });
     };
     prepareFragments(this.#ruleset, filter, this.#options);
+    if (wantsProcess(filter, this.#options)) {
+      this.#attribution ??= new RecordAttribution(this.#options.namespace);
+      this.#reader.attribution = this.#attribution;
+    }
     const hooks = compile(this.#options.snapLength);
     if (hooks.every(({ program }) => program.exact)) return { hooks, exact: true };
     // The exact check looks at whole packets: they are cut after it.
@@ -186,7 +195,11 @@ export class SniffChannel implements NetworkChannel {
   ): Omit<RecordOptions, 'snapLength' | 'generation'> {
     const { SNIFFED, IP_CHECKSUM, OUTBOUND, LOOPBACK } = ADDRESS_FLAGS;
     const always = SNIFFED | IP_CHECKSUM;
-    const maps = { ringFd: this.#reader.ring.fd, countersFd: this.#reader.countersFd };
+    const maps = {
+      ringFd: this.#reader.ring.fd,
+      countersFd: this.#reader.countersFd,
+      owner: this.#attribution?.lookup(options),
+    };
     if (!output) return { ...maps, interfaceIndex: 'context', flags: always };
     return {
       ...maps,
@@ -217,6 +230,7 @@ export class SniffChannel implements NetworkChannel {
     input.interfaceIndex = slot.interfaceIndex;
     input.timestampLow = Number(slot.timestampNs & 0xffff_ffffn);
     input.timestampHigh = Number(slot.timestampNs >> 32n);
+    this.#attribution?.fill(input, slot);
     return residual(input) === MATCH.YES;
   }
 }

@@ -3,12 +3,18 @@
  *
  * @module
  */
-import type { Slot } from '../divert/slot.ts';
+import type { Attribution, Slot } from '../divert/slot.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { BpfMap } from './bpf/map.ts';
 import { isDiscarded, RECORD_HEADER_BYTES, RingBuffer, recordBytes } from './bpf/ringbuf.ts';
 import { type SniffChunk, SniffChunks } from './sniff-chunk.ts';
-import { CONSTANTS, MAX_RECORD_BYTES, RECORD, SNIFF_COUNTER } from './sniff-record.ts';
+import {
+  CONSTANTS,
+  MAX_RECORD_BYTES,
+  packetOffset,
+  RECORD,
+  SNIFF_COUNTER,
+} from './sniff-record.ts';
 
 /**
  * Of the ring, for each byte of the handle's own queue. By default that makes 32 MB, 250,000
@@ -31,6 +37,8 @@ export class SniffReader {
   readonly #chunks: SniffChunks = new SniffChunks();
   readonly #limits = { records: 0, offset: 0 };
   #last: SniffCounts = { matched: 0, ringFull: 0 };
+  /** Knows whose packets are, where that is in the records. */
+  attribution: Attribution | null = null;
   #isOpen = true;
 
   /**
@@ -78,7 +86,7 @@ export class SniffReader {
       chunk.used += bytes;
       // A sink that releases at once must not free the chunk while it is being walked.
       chunk.retain();
-      limits.records -= fill(chunk, limits.offset, sink);
+      limits.records -= this.#fill(chunk, limits.offset, sink);
       chunk.release();
     }
     return budget - limits.records;
@@ -105,33 +113,35 @@ export class SniffReader {
     this.ring.close();
     this.#counters.close();
   }
-}
 
-/** Hands on the packets from `offset` up to where the chunk is used; returns how many records there are. */
-function fill(chunk: SniffChunk, offset: number, sink: (slot: Slot) => void): number {
-  const { words } = chunk.memory;
-  const end = chunk.used;
-  let records = 0;
-  for (let at = offset; at < end; records++) {
-    const header = words[at >> 2] ?? 0;
-    if (!isDiscarded(header)) sink(fillSlot(chunk, at + RECORD_HEADER_BYTES));
-    at += recordBytes(header);
+  /** Hands on the packets from `offset` up to where the chunk is used; returns how many records there are. */
+  #fill(chunk: SniffChunk, offset: number, sink: (slot: Slot) => void): number {
+    const { words } = chunk.memory;
+    const end = chunk.used;
+    let records = 0;
+    for (let at = offset; at < end; records++) {
+      const header = words[at >> 2] ?? 0;
+      if (!isDiscarded(header)) sink(this.#fillSlot(chunk, at + RECORD_HEADER_BYTES));
+      at += recordBytes(header);
+    }
+    return records;
   }
-  return records;
-}
 
-function fillSlot(chunk: SniffChunk, record: number): Slot {
-  const { words, bytes } = chunk.memory;
-  const slot = chunk.nextSlot();
-  const constants = words[(record + RECORD.CONSTANTS) >> 2] ?? 0;
-  slot.offset = record + RECORD.PACKET;
-  slot.length = words[(record + RECORD.LENGTH) >> 2] ?? 0;
-  slot.originalLength = words[(record + RECORD.ORIGINAL_LENGTH) >> 2] ?? 0;
-  slot.timestampNs = chunk.longs[(record + RECORD.TIMESTAMP) >> 3] ?? 0n;
-  slot.interfaceIndex = words[(record + RECORD.INTERFACE_INDEX) >> 2] ?? 0;
-  slot.id = constants >>> CONSTANTS.GENERATION_SHIFT;
-  slot.flags = constants & CONSTANTS.FLAGS_MASK;
-  if ((bytes[slot.offset] ?? 0) >= IPV6_FIRST_BYTE) slot.flags |= ADDRESS_FLAGS.IPV6;
-  slot.undecided = true;
-  return slot;
+  #fillSlot(chunk: SniffChunk, record: number): Slot {
+    const { words, bytes } = chunk.memory;
+    const slot = chunk.nextSlot();
+    const constants = words[(record + RECORD.CONSTANTS) >> 2] ?? 0;
+    const hasOwner = (constants & CONSTANTS.HAS_OWNER) !== 0;
+    slot.attribution = hasOwner ? this.attribution : null;
+    slot.offset = record + packetOffset(hasOwner);
+    slot.length = words[(record + RECORD.LENGTH) >> 2] ?? 0;
+    slot.originalLength = words[(record + RECORD.ORIGINAL_LENGTH) >> 2] ?? 0;
+    slot.timestampNs = chunk.longs[(record + RECORD.TIMESTAMP) >> 3] ?? 0n;
+    slot.interfaceIndex = words[(record + RECORD.INTERFACE_INDEX) >> 2] ?? 0;
+    slot.id = (constants >>> CONSTANTS.GENERATION_SHIFT) & CONSTANTS.GENERATION_MASK;
+    slot.flags = constants & CONSTANTS.FLAGS_MASK;
+    if ((bytes[slot.offset] ?? 0) >= IPV6_FIRST_BYTE) slot.flags |= ADDRESS_FLAGS.IPV6;
+    slot.undecided = true;
+    return slot;
+  }
 }

@@ -5,14 +5,18 @@
  *     4   u32  bytes it has
  *     8   u64  monotonic nanoseconds (bpf_ktime_get_ns)
  *     16  u32  interface index
- *     20  u32  bits of `ADDRESS_FLAGS`; the generation of the filter in the second byte
- *     24       the packet, from its IP header on
+ *     20  u32  bits of `ADDRESS_FLAGS`; the generation of the filter in the second byte; whether
+ *              the owner is there
+ *     24       with attribution 48 bytes: whose it is (`attribution/owner-part.ts`)
+ *     24, 72   the packet, from its IP header on
  *
  * @module
  */
 import type { Assembler, Label } from '../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R7, R8, R9 } from '../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
+import { emitLookedUpPart, OWNER_PART_BYTES } from './attribution/owner-part.ts';
+import type { ProcessLookup } from './attribution/process-lookup.ts';
 import { emitCount } from './bpf/emit-count.ts';
 import { RECORD_HEADER_BYTES } from './bpf/ringbuf.ts';
 import { INJECTED_MARK } from './inject/mark.ts';
@@ -24,11 +28,21 @@ export const RECORD = {
   TIMESTAMP: 8,
   INTERFACE_INDEX: 16,
   CONSTANTS: 20,
-  PACKET: 24,
+  OWNER: 24,
 } as const;
 
+/** Where the packet begins in a record. */
+export function packetOffset(hasOwner: boolean): number {
+  return RECORD.OWNER + (hasOwner ? OWNER_PART_BYTES : 0);
+}
+
 /** Parts of the word at {@link RECORD.CONSTANTS}. */
-export const CONSTANTS = { FLAGS_MASK: 0xff, GENERATION_SHIFT: 8, GENERATION_MASK: 0xff } as const;
+export const CONSTANTS = {
+  FLAGS_MASK: 0xff,
+  GENERATION_SHIFT: 8,
+  GENERATION_MASK: 0xff,
+  HAS_OWNER: 0x1_0000,
+} as const;
 
 /** Offsets in the value of the counters' map, 64 bits each. */
 export const SNIFF_COUNTER = { MATCHED: 0, RING_FULL: 8, BYTES: 16 } as const;
@@ -49,7 +63,7 @@ const RECORD_SIZES = [
 
 /** Bytes of the largest record with its header: what must be free to take any. */
 export const MAX_RECORD_BYTES: number =
-  (RECORD_HEADER_BYTES + RECORD.PACKET + MAX_SNAP_LENGTH + 7) & ~7;
+  (RECORD_HEADER_BYTES + packetOffset(true) + MAX_SNAP_LENGTH + 7) & ~7;
 
 /** `__sk_buff` fields the code reads. */
 const SKB = { LEN: 0, MARK: 8, IFINDEX: 40 } as const;
@@ -67,6 +81,8 @@ export interface RecordOptions {
   readonly flags: number;
   /** 0..255. */
   readonly generation: number;
+  /** Finds the packet's owner, which then is in the record. */
+  readonly owner?: ProcessLookup | undefined;
 }
 
 /**
@@ -80,10 +96,11 @@ export function emitRecord(assembler: Assembler, options: RecordOptions): void {
   emitLength(assembler, options.snapLength, done);
   emitReserve(assembler, options, full);
   emitHeader(assembler, options);
+  if (options.owner) emitLookedUpPart(assembler, options.owner, R9, RECORD.OWNER);
   assembler.move(R1, R6);
   assembler.moveImmediate(R2, 0);
   assembler.move(R3, R9);
-  assembler.alu('ADD', R3, RECORD.PACKET, 64);
+  assembler.alu('ADD', R3, packetOffset(options.owner !== undefined), 64);
   assembler.move(R4, R7);
   // All of these bytes are there: it cannot fail.
   assembler.call('skb_load_bytes');
@@ -113,11 +130,12 @@ function emitLength(assembler: Assembler, snapLength: number, none: Label): void
 /** r9 = a record with room for r7 bytes of packet. */
 function emitReserve(assembler: Assembler, options: RecordOptions, full: Label): void {
   const reserve = assembler.newLabel('reserve');
-  const largest = RECORD.PACKET + options.snapLength;
+  const packet = packetOffset(options.owner !== undefined);
+  const largest = packet + options.snapLength;
   for (const size of RECORD_SIZES) {
     if (size >= largest) break;
     const larger = assembler.newLabel();
-    assembler.jumpIf64('JGT', R7, size - RECORD.PACKET, larger);
+    assembler.jumpIf64('JGT', R7, size - packet, larger);
     assembler.moveImmediate(R2, size);
     assembler.jump(reserve);
     assembler.label(larger);
@@ -142,7 +160,8 @@ function emitHeader(assembler: Assembler, options: RecordOptions): void {
     assembler.storeImmediate('W', R9, RECORD.INTERFACE_INDEX, interfaceIndex);
   }
   const notInjected = assembler.newLabel();
-  assembler.moveImmediate(R2, flags | (generation << CONSTANTS.GENERATION_SHIFT));
+  const hasOwner = options.owner ? CONSTANTS.HAS_OWNER : 0;
+  assembler.moveImmediate(R2, flags | (generation << CONSTANTS.GENERATION_SHIFT) | hasOwner);
   assembler.load('W', R1, R6, SKB.MARK);
   assembler.alu('AND', R1, INJECTED_MARK.MASK);
   assembler.jumpIf('JNE', R1, INJECTED_MARK.VALUE, notInjected);

@@ -109,6 +109,11 @@ export class SocketTracker {
     };
   }
 
+  /** Processes that have their first socket ({@link PROCESS_EVENT}); one reader may take them. */
+  get events(): RingBuffer {
+    return this.#events;
+  }
+
   /** One user less; without any, nothing is left in the kernel. */
   release(): void {
     this.#users--;
