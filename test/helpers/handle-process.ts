@@ -60,6 +60,10 @@ export class HandleProcess implements AsyncDisposable {
     await this.#call({ command: 'burst', filter, options, count });
   }
 
+  async register(filter: string, priority: number, count: number): Promise<void> {
+    await this.#call({ command: 'register', filter, priority, count });
+  }
+
   /** kill -9 */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
@@ -76,6 +80,8 @@ export class HandleProcess implements AsyncDisposable {
     this.child.stdin?.write(`${JSON.stringify(command)}\n`);
     const { value } = await this.#lines.next();
     if (value === undefined) throw new Error(`ended at ${JSON.stringify(command)}`);
-    return JSON.parse(value);
+    const reply = JSON.parse(value);
+    if (reply.error) throw new Error(reply.error);
+    return reply;
   }
 }
