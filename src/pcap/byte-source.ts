@@ -31,7 +31,7 @@ export class ByteSource {
 
   constructor(input: CaptureInput) {
     this.#input = input;
-    this.#current = input instanceof Uint8Array ? input : NO_BYTES;
+    this.#current = input instanceof Uint8Array ? plain(input) : NO_BYTES;
     this.#view = viewOf(this.#current);
     this.#chunks = iterate(input);
   }
@@ -97,13 +97,14 @@ export class ByteSource {
 
   /** Tells the producer that no more is wanted. Does not wait for one that is silent. */
   async close(): Promise<void> {
-    if (!this.#isWaiting) {
-      await this.#chunks.return?.();
-      return;
-    }
-    this.#chunks.return?.().catch(() => {});
-    if ('destroy' in this.#input && typeof this.#input.destroy === 'function') {
-      this.#input.destroy();
+    const ended = this.#chunks.return?.();
+    if (this.#isWaiting) ended?.catch(() => {});
+    else await ended;
+    // An iterator that was never asked, or that waits, does not pass it on.
+    for (const end of ['destroy', 'cancel'] as const) {
+      const method: unknown = Reflect.get(this.#input, end);
+      if (typeof method === 'function')
+        await Promise.resolve(method.call(this.#input)).catch(() => {});
     }
   }
 }
@@ -126,8 +127,14 @@ async function* iterate(input: CaptureInput): AsyncGenerator<Uint8Array, void> {
 }
 
 function checkChunk(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
+  if (chunk instanceof Uint8Array) return plain(chunk);
   throw new TypeError(`"input" expected chunks of Uint8Array, got ${typeof chunk}`);
+}
+
+/** Node's Buffers are Uint8Arrays whose `slice` does not copy: records shall not be such. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {

@@ -98,7 +98,7 @@ class CaptureRing implements CaptureWriter {
       return Promise.reject(new DivertError('closed', 'The capture is closed.'));
     }
     // The caller may reuse its bytes at once.
-    const own = { ...packet, bytes: packet.bytes.slice() };
+    const own = { ...packet, bytes: new Uint8Array(packet.bytes) };
     return this.#enqueue(() => this.#write(own));
   }
 

@@ -33,9 +33,20 @@ const range = (from: number, to: number): number[] =>
 const code = (name: string, win32?: number) =>
   expect.objectContaining(win32 === undefined ? { code: name } : { code: name, win32 });
 
+/** What a backend has not, so that some tests do not apply. */
+export interface BackendLimits {
+  /** Packets wait in the backend until the program asks for them: no queue fills or expires. */
+  readonly isPaced?: boolean;
+}
+
 /** Runs the suite. */
-export function testBackend(name: string, createWorld: () => Promise<World>): void {
+export function testBackend(
+  name: string,
+  createWorld: () => Promise<World>,
+  { isPaced = false }: BackendLimits = {},
+): void {
   describe(`handles on ${name}`, () => {
+    const testQueue = test.skipIf(isPaced);
     let world: World;
     beforeAll(async () => {
       world = await createWorld();
@@ -54,7 +65,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
     }
 
     describe('close', () => {
-      test.each([
+      testQueue.each([
         ['pass', range(1, 150)],
         ['drop', []],
       ] as const)('what still waits: onExit %s', async (onExit, arrives) => {
@@ -87,14 +98,17 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         },
       );
 
-      test('undecided packets get their fate after queueTimeMs, while the handle is open', async () => {
-        const listening = await world.listen(5);
-        const handle = await openHere({ unhandled: 'pass', queueTimeMs: 100 });
-        await world.send(1, 5);
-        for (let index = 0; index < 5; index++) await handle.receive();
-        expect(await lengths(listening)).toEqual(range(1, 5));
-        await handle.close();
-      });
+      testQueue(
+        'undecided packets get their fate after queueTimeMs, while the handle is open',
+        async () => {
+          const listening = await world.listen(5);
+          const handle = await openHere({ unhandled: 'pass', queueTimeMs: 100 });
+          await world.send(1, 5);
+          for (let index = 0; index < 5; index++) await handle.receive();
+          expect(await lengths(listening)).toEqual(range(1, 5));
+          await handle.close();
+        },
+      );
 
       test('is idempotent and ends what waits', async () => {
         const handle = await openHere();
@@ -116,7 +130,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         await world.expectClean();
       });
 
-      test('what a loop was just given can still be sent', async () => {
+      testQueue('what a loop was just given can still be sent', async () => {
         const listening = await world.listen(40);
         const handle = await openHere();
         await world.send(1, 40);
@@ -134,7 +148,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         expect(handle.stats()).toMatchObject({ delivered: 20, sent: 40, bypassed: 20, dropped: 0 });
       });
 
-      test('what a batch holds then is unhandled, and its send does nothing', async () => {
+      testQueue('what a batch holds then is unhandled, and its send does nothing', async () => {
         const listening = await world.listen(40, 2000);
         const handle = await openHere({ unhandled: 'pass' });
         await world.send(1, 40);
@@ -187,22 +201,25 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
     });
 
     describe('shutdown', () => {
-      test('receive: what is queued can be received, new packets go on, then null', async () => {
-        const listening = await world.listen(20);
-        const handle = await openHere();
-        await world.send(1, 10);
-        await untilReceived(handle, 10);
-        handle.shutdown('receive');
-        await world.send(11, 20);
-        const seen: number[] = [];
-        for await (const packet of handle) {
-          seen.push(packet.payload.length);
-          handle.send(packet);
-        }
-        expect(seen).toEqual(range(1, 10));
-        expect((await lengths(listening)).sort((a, b) => a - b)).toEqual(range(1, 20));
-        await handle.close();
-      });
+      testQueue(
+        'receive: what is queued can be received, new packets go on, then null',
+        async () => {
+          const listening = await world.listen(20);
+          const handle = await openHere();
+          await world.send(1, 10);
+          await untilReceived(handle, 10);
+          handle.shutdown('receive');
+          await world.send(11, 20);
+          const seen: number[] = [];
+          for await (const packet of handle) {
+            seen.push(packet.payload.length);
+            handle.send(packet);
+          }
+          expect(seen).toEqual(range(1, 10));
+          expect((await lengths(listening)).sort((a, b) => a - b)).toEqual(range(1, 20));
+          await handle.close();
+        },
+      );
 
       test('send: sends fail with no-data', async () => {
         const handle = await openHere();
@@ -222,7 +239,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
     });
 
     describe('the queue', () => {
-      test.each([
+      testQueue.each([
         ['drop', 32, 68],
         ['pass', 100, 0],
       ] as const)(
@@ -243,7 +260,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
         },
       );
 
-      test('packets expire after queueTimeMs', async () => {
+      testQueue('packets expire after queueTimeMs', async () => {
         const handle = await openHere({ queueTimeMs: 100 });
         await world.send(1, 10);
         await untilReceived(handle, 10);
@@ -395,7 +412,7 @@ export function testBackend(name: string, createWorld: () => Promise<World>): vo
     });
 
     describe('several handles', () => {
-      test('150 packets held by one survive others that open, change and close', async () => {
+      testQueue('150 packets held by one survive others that open, change and close', async () => {
         const listening = await world.listen(150);
         const handle = await openHere();
         await world.send(1, 150);

@@ -183,17 +183,23 @@ describe('packets through a handle', () => {
     expect(handle.stats()).toMatchObject({ sent: 2, injected: 2 });
   });
 
-  test('what the program writes into a packet does not reach the bytes that were given', async () => {
-    const file = await captureOf(frames(1, 3));
-    const before = file.slice();
-    const { handle } = await run(file);
-    for await (const packet of handle) {
-      packet.bytes.fill(0xff, 20);
-      handle.send(packet);
-    }
-    await handle.close();
-    expect(Buffer.compare(file, before)).toBe(0);
-  });
+  test.each([
+    ['an array', (file: Uint8Array) => file],
+    ['a Buffer', (file: Uint8Array) => Buffer.from(file.buffer)],
+  ])(
+    'what the program writes into a packet does not reach %s that was given',
+    async (_name, as) => {
+      const file = as(await captureOf(frames(1, 3)));
+      const before = Buffer.from(file);
+      const { handle } = await run(file);
+      for await (const packet of handle) {
+        packet.bytes.fill(0xff, 20);
+        handle.send(packet);
+      }
+      await handle.close();
+      expect(Buffer.compare(file, before)).toBe(0);
+    },
+  );
 
   test('a packet that was cut can be sent back, not changed', async () => {
     const { handle, written } = await run(

@@ -93,7 +93,7 @@ export class PcapChannel implements NetworkChannel {
   }
 
   acceptChanged(slot: Slot, bytes: Uint8Array): void {
-    if (this.options.mode === 'sniff') this.#copy(slot, bytes.slice());
+    if (this.options.mode === 'sniff') this.#copy(slot, new Uint8Array(bytes));
     else this.#goOn(withBytes(this.#take(slot), bytes));
   }
 
@@ -112,7 +112,7 @@ export class PcapChannel implements NetworkChannel {
   inject(bytes: Uint8Array, address: Address): void {
     const isIPv6 = (bytes[0] ?? 0) >> 4 === 6;
     const flags = (encodeFlags(address) & DIRECTION_FLAGS) | IMPOSTOR | (isIPv6 ? IPV6 : 0);
-    this.#line.inject(bytes.slice(), flags, address.interfaceIndex, this);
+    this.#line.inject(new Uint8Array(bytes), flags, address.interfaceIndex, this);
   }
 
   setFilter(filter: Filter): void {
