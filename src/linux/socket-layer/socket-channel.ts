@@ -12,13 +12,14 @@ import type { Filter } from '../../filter/index.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { BPF_ATTACH_TYPE } from '../bpf/constants.ts';
 import { createLink, type Link } from '../bpf/link.ts';
-import { loadProgram } from '../bpf/program.ts';
+import { loadProgram, type Program } from '../bpf/program.ts';
 import { openRootCgroup } from '../cgroup.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
 import { namespaceCookie } from '../namespace-cookie.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import { type Features, probeFeatures } from './features.ts';
+import { HandleOrder } from './handle-order.ts';
 import { buildProgram, type Hook, planHooks } from './hooks.ts';
 import { ListenerRefusal } from './listener-refusal.ts';
 import { LocalEnds } from './local-ends.ts';
@@ -35,11 +36,13 @@ export class SocketChannel implements EventChannel {
   readonly #features: Features;
   readonly #namespaceCookie: bigint;
   readonly #maps: SocketMaps;
+  readonly #order: HandleOrder;
   readonly #ring: EventRing;
   readonly #localEnds: LocalEnds;
   readonly #refusal: ListenerRefusal;
   /** By attach type. */
   readonly #links = new Map<number, Link>();
+  readonly #closers: (() => void)[] = [];
   #isOpen = true;
 
   /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
@@ -50,13 +53,12 @@ export class SocketChannel implements EventChannel {
     this.#maps = createMaps(KERNEL_NAME);
     this.#localEnds = new LocalEnds(options.namespace);
     this.#refusal = new ListenerRefusal(options.namespace, this.#maps.bound);
+    this.#closers.push(() => this.#maps.close());
     try {
+      this.#order = new HandleOrder(options.priority);
+      this.#closers.push(() => this.#order.close());
       this.#ring = new EventRing(KERNEL_NAME, options.queueSizeBytes, this.#read);
-    } catch (error) {
-      this.#maps.close();
-      throw error;
-    }
-    try {
+      this.#closers.push(() => this.#ring.close());
       this.setFilter(filter);
     } catch (error) {
       this.#release();
@@ -97,8 +99,7 @@ export class SocketChannel implements EventChannel {
   }
 
   detach(): void {
-    for (const link of this.#links.values()) link.close();
-    this.#links.clear();
+    for (const attachType of [...this.#links.keys()]) this.#unhook(attachType);
   }
 
   counters(): EventCounters {
@@ -113,8 +114,7 @@ export class SocketChannel implements EventChannel {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.detach();
-    this.#ring.close();
-    this.#maps.close();
+    for (const close of this.#closers.reverse()) close();
     this.#localEnds.close();
     this.#refusal.close();
   }
@@ -144,16 +144,26 @@ export class SocketChannel implements EventChannel {
     using program = loadProgram(instructions, { name: KERNEL_NAME, type, attachType });
     const link = this.#links.get(attachType);
     if (link) link.update(program);
-    else this.#links.set(attachType, createLink(program, target, attachType));
+    else this.#links.set(attachType, this.#link(hook, program, target));
+  }
+
+  #link({ attachType, canBlock }: Hook, program: Program, target: number): Link {
+    return canBlock
+      ? this.#order.link(program, target, attachType)
+      : createLink(program, target, attachType);
   }
 
   /** Takes out what the new filter does not need. */
   #drop(hooks: readonly Hook[]): void {
-    for (const [attachType, link] of this.#links) {
-      if (hooks.some((hook) => hook.attachType === attachType)) continue;
-      link.close();
-      this.#links.delete(attachType);
+    for (const attachType of [...this.#links.keys()]) {
+      if (!hooks.some((hook) => hook.attachType === attachType)) this.#unhook(attachType);
     }
+  }
+
+  #unhook(attachType: number): void {
+    this.#links.get(attachType)?.close();
+    this.#links.delete(attachType);
+    this.#order.forget(attachType);
   }
 
   /** Records without a local end get it, and meet the filter again. */
