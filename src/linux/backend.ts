@@ -5,7 +5,6 @@
  */
 import type { Backend, EventChannel } from '../divert/backend.ts';
 import type { ResolvedEventOptions } from '../divert/event-options.ts';
-import { UnsupportedError } from '../errors.ts';
 import type { Filter } from '../filter/index.ts';
 import { FlowChannel } from './flow/flow-channel.ts';
 import { LinuxNetworkChannel } from './network-channel.ts';
@@ -28,15 +27,7 @@ export const linuxBackend: Backend = {
 };
 
 function openSocketEvents(filter: Filter, options: ResolvedEventOptions): EventChannel {
-  const { layer } = options;
-  switch (layer) {
-    case 'socket':
-      return new SocketChannel(filter, options);
-    case 'flow':
-      return new FlowChannel(filter, options);
-    default:
-      throw new UnsupportedError(`layer ${layer}`, `There is no ${layer} layer yet.`, {
-        hint: "Use layer 'network', 'forward' or 'reflect'.",
-      });
-  }
+  return options.layer === 'flow'
+    ? new FlowChannel(filter, options)
+    : new SocketChannel(filter, options);
 }
