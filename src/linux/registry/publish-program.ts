@@ -6,7 +6,7 @@
  */
 import { Assembler, type Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R6, R7, R8, R9 } from '../../bpf/instruction.ts';
-import { SystemError, UnsupportedError } from '../../errors.ts';
+import { SystemError, UnsupportedError, VerifierError } from '../../errors.ts';
 import { emitEventFilter } from '../../filter/emit-event-bpf.ts';
 import type { Filter } from '../../filter/index.ts';
 import { EVENT_RECORD, REFLECT_EVENT } from '../../packet/event-layout.ts';
@@ -57,7 +57,8 @@ export function loadPublishProgram(filter: Filter, target: PublishTarget, name: 
   try {
     return loadSyscallProgram(emitPublish(filter, target), name);
   } catch (cause) {
-    if (!(cause instanceof SystemError) || cause.errno !== ERRNO.EINVAL) throw cause;
+    const isRefused = cause instanceof SystemError && !(cause instanceof VerifierError);
+    if (!isRefused || cause.errno !== ERRNO.EINVAL) throw cause;
     throw new UnsupportedError('BPF_PROG_TYPE_SYSCALL', 'This kernel has no reflect layer.', {
       cause,
       since: '5.14',
