@@ -43,6 +43,7 @@ const TOOLS = {
     'iptables-nft': 'iptables',
     sysctl: 'procps',
     python3: 'python3',
+    tshark: 'tshark',
   },
 };
 
