@@ -83,6 +83,13 @@ export function fillFromSocketEvent(input: MatchInput, record: DataView): void {
   input.localPort = record.getUint16(SOCKET_EVENT.LOCAL_PORT, true);
   input.remotePort = record.getUint16(SOCKET_EVENT.REMOTE_PORT, true);
   input.protocol = record.getUint8(SOCKET_EVENT.PROTOCOL);
+  input.userId = word(SOCKET_EVENT.USER_ID);
+  input.processName0 = word(SOCKET_EVENT.PROCESS_NAME);
+  input.processName1 = word(SOCKET_EVENT.PROCESS_NAME + WORD_BYTES);
+  input.processName2 = word(SOCKET_EVENT.PROCESS_NAME + 2 * WORD_BYTES);
+  input.processName3 = word(SOCKET_EVENT.PROCESS_NAME + 3 * WORD_BYTES);
+  // No process has an empty name.
+  input.hasProcess = input.processName0 !== 0;
 }
 
 /** Whether a record's local end was not known to the program that wrote it. */

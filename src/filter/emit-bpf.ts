@@ -21,9 +21,7 @@ import { makePlan } from './bpf/plan.ts';
 import { type Route, routePlan } from './bpf/route.ts';
 import { familyWorlds, type Worlds } from './bpf/worlds.ts';
 import { ALL_FIELDS } from './extended/fields.ts';
-import { extendedTestText } from './extended/format.ts';
-import { hasObject } from './extended/properties.ts';
-import { testText } from './format.ts';
+import { remarkOf } from './extended/format.ts';
 import type { FilterTest } from './graph.ts';
 
 export type {
@@ -178,14 +176,8 @@ function readsAddresses({ route }: Variant): boolean {
   );
 }
 
-/** Characters of a remark in the listing: sets may be long. */
-const MAX_REMARK = 100;
-
 function describeTest(test: FilterTest | undefined, options: BpfOptions): string {
-  if (test === undefined) return '';
-  if (hasObject([test])) return testText(test, options.layer);
-  const text = extendedTestText(test, options.layer);
-  return text.length > MAX_REMARK ? `${text.slice(0, MAX_REMARK)}…` : text;
+  return test === undefined ? '' : remarkOf(test, options.layer);
 }
 
 function emitExits(

@@ -13,10 +13,15 @@ import {
   type EventLayer,
   prepareEventCheck,
 } from './bpf/event-check.ts';
-import { emitComparison, emitQuestion, type RecordPlace } from './bpf/event-test.ts';
+import {
+  emitComparison,
+  emitMembership,
+  emitQuestion,
+  type RecordPlace,
+} from './bpf/event-test.ts';
 import { makePlan, type Plan, type PlanNode, type Target } from './bpf/plan.ts';
 import { ALL_WORLDS } from './bpf/worlds.ts';
-import { testText } from './format.ts';
+import { remarkOf } from './extended/format.ts';
 import type { FilterTest } from './graph.ts';
 
 export type { EventFacts, EventLayer } from './bpf/event-check.ts';
@@ -72,7 +77,7 @@ export function emitEventFilter(
   plan.nodes.forEach((node, index) => {
     assembler.label(labels[index] ?? reject);
     const test = tests[node.test];
-    if (test !== undefined) assembler.comment(testText(test, layer));
+    if (test !== undefined) assembler.comment(remarkOf(test, layer));
     emitNode(assembler, node, checks[node.test], place, labelOf);
   });
   return {
@@ -140,6 +145,8 @@ function emitNode(
     emitQuestion(assembler, check.question, place, answers);
   } else if (check?.kind === 'compare') {
     emitComparison(assembler, check, place, exits);
+  } else if (check?.kind === 'ranges') {
+    emitMembership(assembler, check, place, exits);
   } else {
     assembler.jump(labelOf(node.unknown));
   }

@@ -1,4 +1,4 @@
-import { BPF_EXEMPTIONS, createBpfEngine } from '../helpers/bpf-engine.ts';
+import { BPF_EXEMPTIONS, BPF_SET_EXEMPTION, createBpfEngine } from '../helpers/bpf-engine.ts';
 import { runProgram } from '../helpers/bpf-machine.ts';
 import { testFilterEngine } from './filter-engine.ts';
 
@@ -7,4 +7,4 @@ const engine = createBpfEngine('eBPF without a kernel', (instructions) => ({
   close: () => undefined,
 }));
 
-testFilterEngine(engine, BPF_EXEMPTIONS);
+testFilterEngine(engine, [BPF_SET_EXEMPTION, ...BPF_EXEMPTIONS]);

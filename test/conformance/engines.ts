@@ -29,8 +29,8 @@ function matcherEngine(
   return {
     name,
     layers: LAYERS,
-    prepare: ({ tests, layer }) => {
-      const evaluate = createEvaluator(layer, make(tests, layer));
+    prepare: ({ tests, layer, usesProcess }) => {
+      const evaluate = createEvaluator(layer, make(tests, layer), usesProcess);
       return { matches: (packet, address) => verdictOf(() => evaluate(packet, address)) };
     },
   };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CompileOptions } from '../../src/filter/compile.ts';
 import { FIELD } from '../../src/filter/fields.ts';
 import type { FilterTest } from '../../src/filter/graph.ts';
 import { writeObject } from '../../src/filter/object.ts';
@@ -31,6 +32,8 @@ export interface FilterCase {
   readonly packet: Uint8Array | null;
   readonly address: AddressInit;
   readonly expected: Exclude<Verdict, 'unknown'>;
+  /** Dialect and sets; default WinDivert's. */
+  readonly options?: CompileOptions;
 }
 
 const UDP = 17;

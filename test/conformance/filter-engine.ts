@@ -11,6 +11,7 @@ import { FilterError } from '../../src/errors.ts';
 import { compileFilter } from '../../src/filter/compile.ts';
 import type { Filter } from '../../src/filter/filter.ts';
 import { type AddressInit, LAYERS, type Layer } from '../../src/packet/address.ts';
+import { EXTENDED_CASES } from './extended-cases.ts';
 import { FILTER_CASES, type FilterCase, type Verdict } from './filter-cases.ts';
 
 export type { FilterCase, Verdict } from './filter-cases.ts';
@@ -84,7 +85,7 @@ export function testFilterEngine(
     runCase(engine, filterCase, exemptions, used);
 
   describe(`filter engine: ${engine.name}`, () => {
-    const cases = FILTER_CASES.filter(ofEngine);
+    const cases = [...FILTER_CASES, ...EXTENDED_CASES].filter(ofEngine);
     for (const rule of new Set(cases.map((filterCase) => filterCase.rule))) {
       const ofRule = cases.filter((filterCase) => filterCase.rule === rule);
       describe(rule, () => {
@@ -136,10 +137,11 @@ function runCase(
   return `${name}: expected ${expected}, got ${verdict}\n${fields}\n${bytes}`;
 }
 
-function evaluate(engine: FilterEngine, { filter, layer, packet, address }: FilterCase): Verdict {
+function evaluate(engine: FilterEngine, filterCase: FilterCase): Verdict {
+  const { filter, layer, packet, address, options } = filterCase;
   let compiled: Filter;
   try {
-    compiled = compileFilter(filter, layer);
+    compiled = compileFilter(filter, layer, options);
   } catch (error) {
     // A filter that does not compile never gets to an engine; evaluation as a whole refuses it.
     if (error instanceof FilterError) return 'invalid-parameter';

@@ -8,10 +8,12 @@
 import { GENERATED_JAVASCRIPT, INTERPRETER } from '../conformance/engines.ts';
 import type { FilterEngine } from '../conformance/filter-engine.ts';
 import { createBpfEngine } from '../helpers/bpf-engine.ts';
-import { createKernelHost } from '../helpers/bpf-kernel.ts';
+import { createKernelHost, KERNEL_SETS } from '../helpers/bpf-kernel.ts';
 
 export const ENGINES: readonly FilterEngine[] = [
   INTERPRETER,
   GENERATED_JAVASCRIPT,
-  ...(process.env.FUZZ_BPF === '1' ? [createBpfEngine('eBPF', createKernelHost())] : []),
+  ...(process.env.FUZZ_BPF === '1'
+    ? [createBpfEngine('eBPF', createKernelHost(), KERNEL_SETS)]
+    : []),
 ];

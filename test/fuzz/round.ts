@@ -14,6 +14,7 @@ import { writeObject } from '../../src/filter/object.ts';
 import { type AddressInit, LAYERS, type Layer } from '../../src/packet/address.ts';
 import type { FilterEngine, PreparedFilter, Verdict } from '../conformance/filter-engine.ts';
 import { Random } from '../helpers/random.ts';
+import { randomExtendedFilter, randomProcess, randomSet } from '../helpers/random-extended.ts';
 import { randomFilter, randomTests, type Sample, sampleOf } from '../helpers/random-filter.ts';
 import { randomAddress, randomPacket } from '../helpers/random-packet.ts';
 
@@ -59,7 +60,16 @@ export function runRound(
 function randomInput(random: Random, layer: Layer): Input {
   const onPackets = layer === 'network' || layer === 'forward';
   const packet = onPackets || random.chance(2) ? randomPacket(random) : null;
-  return { packet, address: randomAddress(random, layer, packet) };
+  return {
+    packet,
+    address: { ...randomAddress(random, layer, packet), ...randomOwner(random, layer) },
+  };
+}
+
+/** The process of a packet; events have a process id of their own. */
+function randomOwner(random: Random, layer: Layer): AddressInit {
+  const { processId, ...user } = randomProcess(random);
+  return layer === 'network' && processId !== undefined ? { processId, ...user } : user;
 }
 
 function sampleFrom({ packet, address }: Input, layer: Layer): Sample {
@@ -74,6 +84,7 @@ function sampleFrom({ packet, address }: Input, layer: Layer): Sample {
 
 /** From text, or from an object string; null for the few texts that do not compile. */
 function randomCompiled(random: Random, layer: Layer, sample: Sample): Filter | null {
+  if (random.chance(40)) return randomExtended(random, layer, sample);
   const source = random.chance(25)
     ? writeObject(randomTests(random, layer, sample))
     : randomFilter(random, layer, sample);
@@ -81,6 +92,18 @@ function randomCompiled(random: Random, layer: Layer, sample: Sample): Filter | 
     return compileFilter(source, layer);
   } catch (error) {
     if (error instanceof FilterError) return null;
+    throw error;
+  }
+}
+
+/** Of the extended dialect; null for the few that are too long. */
+function randomExtended(random: Random, layer: Layer, sample: Sample): Filter | null {
+  const sets = { a: randomSet(random), b: randomSet(random) };
+  const source = randomExtendedFilter(random, layer, sample, Object.keys(sets));
+  try {
+    return compileFilter(source, layer, { dialect: 'extended', sets });
+  } catch (error) {
+    if (error instanceof FilterError && error.code === 'too-long') return null;
     throw error;
   }
 }

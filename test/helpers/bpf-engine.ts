@@ -2,8 +2,16 @@
 
 import type { Instruction } from '../../src/bpf/instruction.ts';
 import { compileFilter } from '../../src/filter/compile.ts';
-import { type BpfOptions, type BpfProgram, compileBpf } from '../../src/filter/emit-bpf.ts';
-import { FIELD, FIELDS, LAYER_BIT } from '../../src/filter/fields.ts';
+import {
+  type BpfOptions,
+  type BpfProgram,
+  compileBpf,
+  type SetMaps,
+} from '../../src/filter/emit-bpf.ts';
+import { ALL_FIELDS } from '../../src/filter/extended/fields.ts';
+import type { FilterSet } from '../../src/filter/extended/filter-set.ts';
+import { kernelSets } from '../../src/filter/extended/properties.ts';
+import { FIELD, LAYER_BIT } from '../../src/filter/fields.ts';
 import type { FilterTest } from '../../src/filter/graph.ts';
 import type { AddressInit } from '../../src/packet/address.ts';
 import { PacketScan, scanPacket } from '../../src/packet/layout.ts';
@@ -14,6 +22,7 @@ import type {
   PreparedFilter,
   Verdict,
 } from '../conformance/filter-engine.ts';
+import { fixedProcess } from './process-lookup.ts';
 
 type PacketLayer = 'network' | 'forward';
 
@@ -28,12 +37,13 @@ export function optionsFor(layer: PacketLayer, address: AddressInit): BpfOptions
     interfaceIndex: address.interfaceIndex ?? address.ifIdx ?? 0,
     subInterfaceIndex: address.subInterfaceIndex ?? address.subIfIdx ?? 0,
     checksums: 'final',
+    process: fixedProcess(address),
   };
 }
 
 /** Whether a filter has fields that its layer does not have: reaching one is an error, here no match. */
 export function hasForeignFields(tests: readonly FilterTest[], layer: PacketLayer): boolean {
-  return tests.some(({ field }) => ((FIELDS[field]?.layers ?? 0) & LAYER_BIT[layer]) === 0);
+  return tests.some(({ field }) => ((ALL_FIELDS[field]?.layers ?? 0) & LAYER_BIT[layer]) === 0);
 }
 
 /** A program that can be run. */
@@ -46,6 +56,14 @@ export interface RunnableProgram {
 /** Something that runs programs. */
 export type BpfHost = (instructions: readonly Instruction[]) => RunnableProgram;
 
+/** Maps of sets, where there is a kernel to have them. */
+export interface HostSets {
+  readonly maps: ReadonlyMap<FilterSet, SetMaps>;
+  close(): void;
+}
+
+export type SetHost = (sets: readonly FilterSet[]) => HostSets;
+
 interface Variant {
   readonly compiled: BpfProgram;
   readonly program: RunnableProgram;
@@ -56,9 +74,16 @@ class PreparedBpf implements PreparedFilter {
   readonly #layer: PacketLayer;
   readonly #host: BpfHost;
   readonly #variants = new Map<string, Variant>();
+  readonly #sets: HostSets | undefined;
   readonly #scan = new PacketScan();
 
-  constructor(tests: readonly FilterTest[], layer: PacketLayer, host: BpfHost) {
+  constructor(
+    tests: readonly FilterTest[],
+    layer: PacketLayer,
+    host: BpfHost,
+    setHost: SetHost | undefined,
+  ) {
+    this.#sets = setHost?.(kernelSets(tests));
     this.#tests = tests;
     this.#layer = layer;
     this.#host = host;
@@ -68,7 +93,7 @@ class PreparedBpf implements PreparedFilter {
     if (packet === null) return 'invalid-parameter';
     // What a hook gets is never an event.
     if (Number(address.event ?? 0) !== 0 && this.#has(FIELD.event)) return 'unknown';
-    const { compiled, program } = this.#variant(optionsFor(this.#layer, address));
+    const { compiled, program } = this.#variant(address);
     if (program.run(packet) !== 0) return compiled.exactWithoutSegments ? true : 'unknown';
     // A program has one way to say no: what is no packet does not match.
     const isPacket = scanPacket(packet, 0, packet.length, this.#scan);
@@ -79,14 +104,18 @@ class PreparedBpf implements PreparedFilter {
   close(): void {
     for (const { program } of this.#variants.values()) program.close();
     this.#variants.clear();
+    this.#sets?.close();
   }
 
   #has(field: number): boolean {
     return this.#tests.some((test) => test.field === field);
   }
 
-  #variant(options: BpfOptions): Variant {
-    const key = JSON.stringify(options);
+  #variant(address: AddressInit): Variant {
+    const sets = this.#sets?.maps ?? new Map<FilterSet, SetMaps>();
+    const options = { ...optionsFor(this.#layer, address), sets };
+    const { processId, userId, processName } = address;
+    const key = JSON.stringify([options, processId, userId, processName]);
     const known = this.#variants.get(key);
     if (known !== undefined) return known;
     const compiled = compileBpf(this.#tests, options);
@@ -98,11 +127,11 @@ class PreparedBpf implements PreparedFilter {
 }
 
 /** The engine on a host; the exemptions that go with it are {@link BPF_EXEMPTIONS}. */
-export function createBpfEngine(name: string, host: BpfHost): FilterEngine {
+export function createBpfEngine(name: string, host: BpfHost, setHost?: SetHost): FilterEngine {
   return {
     name,
     layers: ['network', 'forward'],
-    prepare: ({ tests, layer }) => new PreparedBpf(tests, layer as PacketLayer, host),
+    prepare: ({ tests, layer }) => new PreparedBpf(tests, layer as PacketLayer, host, setHost),
   };
 }
 
@@ -113,14 +142,21 @@ const NEVER_KNOWN: ReadonlySet<number> = new Set([
   FIELD.random32,
 ]);
 
-function testsOf({ filter, layer }: FilterCase): readonly FilterTest[] {
+function testsOf({ filter, layer, options }: FilterCase): readonly FilterTest[] {
   try {
-    return compileFilter(filter, layer).tests;
+    return compileFilter(filter, layer, options).tests;
   } catch {
     // Refused before any engine sees it.
     return [];
   }
 }
+
+/** What programs do not answer without maps. */
+export const BPF_SET_EXEMPTION: Exemption = {
+  reason: 'a set that is named or large is in maps',
+  kind: 'unknown',
+  applies: (filterCase) => kernelSets(testsOf(filterCase)).length > 0,
+};
 
 /** What programs do not answer. */
 export const BPF_EXEMPTIONS: readonly Exemption[] = [

@@ -2,7 +2,11 @@
 
 import { loadProgram } from '../../src/linux/bpf/program.ts';
 import { TestRunner } from '../../src/linux/bpf/test-run.ts';
-import type { BpfHost } from './bpf-engine.ts';
+import { FilterSetMaps } from '../../src/linux/filter-sets.ts';
+import type { BpfHost, SetHost } from './bpf-engine.ts';
+
+/** Sets in maps. */
+export const KERNEL_SETS: SetHost = (sets) => new FilterSetMaps(sets, 'netdivert_test');
 
 export function createKernelHost(): BpfHost {
   const runner = new TestRunner();

@@ -10,7 +10,9 @@ import {
   type EventLayer,
   emitEventFilter,
 } from '../../src/filter/emit-event-bpf.ts';
-import { fieldOnLayer } from '../../src/filter/fields.ts';
+import { ALL_FIELDS } from '../../src/filter/extended/fields.ts';
+import { kernelSets } from '../../src/filter/extended/properties.ts';
+import { LAYER_BIT } from '../../src/filter/fields.ts';
 import type { FilterTest } from '../../src/filter/graph.ts';
 import { SOCKET_EVENT } from '../../src/packet/event-layout.ts';
 import type { Exemption, FilterCase, FilterEngine } from '../conformance/filter-engine.ts';
@@ -59,11 +61,14 @@ export function createEventEngine(name: string, host: BpfHost): FilterEngine {
     layers: ['flow', 'socket', 'reflect'],
     prepare: ({ tests, layer: anyLayer }) => {
       const layer = anyLayer as EventLayer;
-      const program = host(compileEventProgram(tests, layer).instructions);
+      const { instructions, exact } = compileEventProgram(tests, layer);
+      const program = host(instructions);
       return {
         matches: (packet, address) => {
           if (packet !== null && layer !== 'reflect') return 'invalid-parameter';
-          if (program.run(recordOf(inputOf(address, layer), layer)) !== 0) return true;
+          if (program.run(recordOf(inputOf(address, layer), layer)) !== 0) {
+            return exact ? true : 'unknown';
+          }
           return hasForeignFields(tests, layer) ? 'unknown' : false;
         },
         close: () => program.close(),
@@ -73,12 +78,12 @@ export function createEventEngine(name: string, host: BpfHost): FilterEngine {
 }
 
 function hasForeignFields(tests: readonly FilterTest[], layer: EventLayer): boolean {
-  return tests.some(({ field }) => !fieldOnLayer(field, layer));
+  return tests.some(({ field }) => ((ALL_FIELDS[field]?.layers ?? 0) & LAYER_BIT[layer]) === 0);
 }
 
-function testsOf({ filter, layer }: FilterCase): readonly FilterTest[] {
+function testsOf({ filter, layer, options }: FilterCase): readonly FilterTest[] {
   try {
-    return compileFilter(filter, layer).tests;
+    return compileFilter(filter, layer, options).tests;
   } catch {
     // Refused before any engine sees it.
     return [];
@@ -87,6 +92,11 @@ function testsOf({ filter, layer }: FilterCase): readonly FilterTest[] {
 
 /** What programs do not answer. */
 export const EVENT_EXEMPTIONS: readonly Exemption[] = [
+  {
+    reason: 'a set that is named or large is in maps, which programs of events have not',
+    kind: 'unknown',
+    applies: (filterCase) => kernelSets(testsOf(filterCase)).length > 0,
+  },
   {
     reason: 'a program that reaches a field of another layer does not match and has no errors',
     kind: 'unknown',

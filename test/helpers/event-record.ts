@@ -1,6 +1,6 @@
 /** Records of the event layers, from addresses as the vectors have them. */
 
-import { fillAddress } from '../../src/filter/address-fields.ts';
+import { fillAddress, fillProcess } from '../../src/filter/address-fields.ts';
 import type { EventLayer } from '../../src/filter/emit-event-bpf.ts';
 import { MatchInput } from '../../src/filter/match-input.ts';
 import { type AddressInit, LAYERS } from '../../src/packet/address.ts';
@@ -10,6 +10,7 @@ import { EVENT_RECORD, REFLECT_EVENT, SOCKET_EVENT } from '../../src/packet/even
 export function inputOf(address: AddressInit, layer: EventLayer): MatchInput {
   const input = new MatchInput();
   fillAddress(input, address, layer);
+  fillProcess(input, address);
   return input;
 }
 
@@ -44,5 +45,10 @@ export function recordOf(input: MatchInput, layer: EventLayer): Uint8Array {
   view.setUint16(SOCKET_EVENT.LOCAL_PORT, input.localPort, true);
   view.setUint16(SOCKET_EVENT.REMOTE_PORT, input.remotePort, true);
   view.setUint8(SOCKET_EVENT.PROTOCOL, input.protocol);
+  word(SOCKET_EVENT.USER_ID, input.userId);
+  const { processName0, processName1, processName2, processName3 } = input;
+  [processName0, processName1, processName2, processName3].forEach((value, at) => {
+    word(SOCKET_EVENT.PROCESS_NAME + 4 * at, value);
+  });
   return bytes;
 }

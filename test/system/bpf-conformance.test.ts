@@ -1,5 +1,5 @@
 import { testFilterEngine } from '../conformance/filter-engine.ts';
 import { BPF_EXEMPTIONS, createBpfEngine } from '../helpers/bpf-engine.ts';
-import { createKernelHost } from '../helpers/bpf-kernel.ts';
+import { createKernelHost, KERNEL_SETS } from '../helpers/bpf-kernel.ts';
 
-testFilterEngine(createBpfEngine('eBPF', createKernelHost()), BPF_EXEMPTIONS);
+testFilterEngine(createBpfEngine('eBPF', createKernelHost(), KERNEL_SETS), BPF_EXEMPTIONS);

@@ -14,7 +14,7 @@ import { type Exits, FRAME, IPV6_FIRST_BYTE, PROTOCOL } from './frame.ts';
 import type { ProcessLookup } from './options.ts';
 import type { Target } from './plan.ts';
 import { emitProcess } from './process.ts';
-import { emitRangeSearch } from './range-search.ts';
+import { emitRangeSearch, type SearchedValue } from './range-search.ts';
 import { commonDominator, type Route, type Step } from './route.ts';
 import { emitSetLookup } from './set-lookup.ts';
 import { emitTransportHeader, type ParseNeeds } from './transport-header.ts';
@@ -358,7 +358,8 @@ class BodyEmitter {
       ? { found: success, missing: failure }
       : { found: failure, missing: success };
     if (comparison.kind === 'ranges') {
-      emitRangeSearch(this.#assembler, comparison.ranges, wide, exits);
+      const value = wide ? WIDE_VALUE : NARROW_VALUE;
+      emitRangeSearch(this.#assembler, comparison.ranges, value, exits);
       return;
     }
     const place = wide ? 'wide' : comparison.isIPv4 ? 'ipv4' : 'number';
@@ -387,6 +388,12 @@ class BodyEmitter {
     });
   }
 }
+
+const NARROW_VALUE: SearchedValue = { words: 1, load: () => R0 };
+const WIDE_VALUE: SearchedValue = {
+  words: 4,
+  load: (word) => ADDRESS_REGISTERS.at(-1 - word) ?? R0,
+};
 
 function common(a: Held, b: Held): Held {
   return {

@@ -8,8 +8,10 @@ import type { SizeName } from '../../bpf/opcode.ts';
 import { ADDRESS_FLAGS, type Layer } from '../../packet/address.ts';
 import { EVENT_RECORD, REFLECT_EVENT, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { hasObject } from '../extended/properties.ts';
-import { FIELD, FIELDS, fieldOnLayer } from '../fields.ts';
+import { ALL_FIELDS, EXTENDED_FIELD } from '../extended/fields.ts';
+import { kernelSetOf } from '../extended/properties.ts';
+import { RangeSet, type ValueRange } from '../extended/range-set.ts';
+import { FIELD, LAYER_BIT } from '../fields.ts';
 import { type FilterTest, isTrue, type Operator } from '../graph.ts';
 
 /** The layers whose filters are evaluated on records. */
@@ -34,6 +36,8 @@ export interface EventValue {
   readonly words: 1 | 2 | 4;
   /** Two's complement. */
   readonly signed: boolean;
+  /** Offset of a word that is 0 where the value is not known. */
+  readonly knownBy?: number;
 }
 
 /** A yes or no about a record. */
@@ -54,6 +58,15 @@ export type EventCheck =
       readonly operator: Operator;
       /** The constant, two's complement, the least significant word first. */
       readonly constant: readonly number[];
+      /** Bits of each word that count. Absent: all. */
+      readonly mask?: readonly number[] | undefined;
+    }
+  /** Success when membership in one of the ranges, disjoint and ascending, is `isMember`. */
+  | {
+      readonly kind: 'ranges';
+      readonly value: EventValue;
+      readonly ranges: readonly ValueRange[];
+      readonly isMember: boolean;
     };
 
 type Decided = Extract<EventCheck, { kind: 'decided' }>;
@@ -70,6 +83,9 @@ const COMMON: readonly (readonly [field: number, value: EventValue])[] = [
   [FIELD.timestamp, at(EVENT_RECORD.TIMESTAMP, 'W', { words: 2, signed: true })],
 ];
 
+/** No process has an empty name. */
+const PROCESS: Partial<EventValue> = { knownBy: SOCKET_EVENT.PROCESS_NAME };
+
 const SOCKET_VALUES: ReadonlyMap<number, EventValue> = new Map([
   ...COMMON,
   [FIELD.processId, at(SOCKET_EVENT.PROCESS_ID, 'W')],
@@ -80,6 +96,8 @@ const SOCKET_VALUES: ReadonlyMap<number, EventValue> = new Map([
   [FIELD.protocol, at(SOCKET_EVENT.PROTOCOL, 'B')],
   [FIELD.endpointId, at(SOCKET_EVENT.ENDPOINT_ID, 'W', { words: 2 })],
   [FIELD.parentEndpointId, at(SOCKET_EVENT.PARENT_ENDPOINT_ID, 'W', { words: 2 })],
+  [EXTENDED_FIELD.userId, at(SOCKET_EVENT.USER_ID, 'W', PROCESS)],
+  [EXTENDED_FIELD.processName, at(SOCKET_EVENT.PROCESS_NAME, 'W', { ...PROCESS, words: 4 })],
 ]);
 
 const VALUES: Readonly<Record<EventLayer, ReadonlyMap<number, EventValue>>> = {
@@ -130,18 +148,14 @@ export function prepareEventCheck(
   facts: EventFacts = {},
   localUnknown = false,
 ): EventCheck {
-  // Masks, sets and fields of the extended dialect are left to the reader.
-  if (!hasObject([test])) return { kind: 'unknown' };
-  if (!fieldOnLayer(test.field, layer)) return { kind: 'decided', outcome: 'invalid' };
-  if (ALWAYS_ZERO.has(test.field)) return decided(holds(test, 0n));
+  const layers = ALL_FIELDS[test.field]?.layers ?? 0;
+  if ((layers & LAYER_BIT[layer]) === 0) return { kind: 'decided', outcome: 'invalid' };
+  // Named sets change while programs run, and the largest ones do not fit: the reader decides.
+  if (kernelSetOf(test) !== null) return { kind: 'unknown' };
+  const known = knownValue(test.field, facts);
+  if (known !== null) return decided(holds(test, known));
   const asked = QUESTIONS.get(test.field);
   if (asked !== undefined) return questionCheck(test, asked.question, asked.one, facts);
-  if (test.field === FIELD.event && facts.event !== undefined) {
-    return decided(holds(test, BigInt(facts.event)));
-  }
-  if (test.field === FIELD.protocol && facts.protocol !== undefined) {
-    return decided(holds(test, BigInt(facts.protocol)));
-  }
   const value = VALUES[layer].get(test.field);
   if (value === undefined) {
     throw new RangeError(`records of layer ${layer} lack field ${test.field}`);
@@ -151,20 +165,33 @@ export function prepareEventCheck(
   return isLocal && localUnknown && check.kind !== 'decided' ? { kind: 'unknown' } : check;
 }
 
+/** Values that are the same in every record. */
+function knownValue(field: number, facts: EventFacts): bigint | null {
+  if (ALWAYS_ZERO.has(field)) return 0n;
+  const fact = field === FIELD.event ? facts.event : facts.protocol;
+  const isFact = field === FIELD.event || field === FIELD.protocol;
+  return isFact && fact !== undefined ? BigInt(fact) : null;
+}
+
 function decided(success: boolean): Decided {
   return { kind: 'decided', outcome: success ? 'success' : 'failure' };
 }
 
-/** Whether a test passes for a value; the constant's sign goes first, so 0 is above -0. */
+/** Whether a test passes for a value that is not negative; the constant's sign goes first, so 0 is above -0. */
 function holds(test: FilterTest, value: bigint): boolean {
-  if (value < 0n !== test.negative) return isTrue(test.operator, value < 0n ? -1 : 1);
+  const { set, mask, operator } = test;
+  if (set !== undefined) {
+    return set.members.hasWords(Number(value), 0, 0, 0) === (operator === '=');
+  }
+  const masked = mask === undefined ? value : value & BigInt(mask[0] >>> 0);
+  if (test.negative) return isTrue(operator, 1);
   const constant = constantOf(test);
-  return isTrue(test.operator, value < constant ? -1 : Number(value > constant));
+  return isTrue(operator, masked < constant ? -1 : Number(masked > constant));
 }
 
 /** The constant as far as it is compared. */
 function constantOf(test: FilterTest): bigint {
-  const words = FIELDS[test.field]?.words ?? 1;
+  const words = ALL_FIELDS[test.field]?.words ?? 1;
   let magnitude = 0n;
   for (let word = words - 1; word >= 0; word--) {
     magnitude = (magnitude << 32n) | BigInt((test.value[word] ?? 0) >>> 0);
@@ -197,20 +224,28 @@ function knownAnswer(question: EventQuestion, facts: EventFacts): boolean | null
 }
 
 function compareCheck(test: FilterTest, value: EventValue): EventCheck {
+  const { operator, negative, mask, set } = test;
   const { signed, words } = value;
+  if (set?.members instanceof RangeSet) {
+    return { kind: 'ranges', value, ranges: set.members.ranges, isMember: operator === '=' };
+  }
   const bits = BigInt(words * WORD_BITS - (signed ? 1 : 0));
   const constant = constantOf(test);
-  if (constant >= 1n << bits) return decided(isTrue(test.operator, -1));
-  if (test.negative && (!signed || constant < -(1n << bits))) {
-    return decided(isTrue(test.operator, 1));
-  }
+  if (constant >= 1n << bits) return settled(value, isTrue(operator, -1));
+  if (negative && (!signed || constant < -(1n << bits))) return settled(value, isTrue(operator, 1));
   // Minus zero is between -1 and 0.
-  if (test.negative && constant === 0n) {
-    if (test.operator === '=' || test.operator === '!=') return decided(test.operator === '!=');
-    const operator = isTrue(test.operator, -1) ? '<' : '>=';
-    return { kind: 'compare', value, operator, constant: wordsOf(0n, words) };
+  if (negative && constant === 0n) {
+    if (operator === '=' || operator === '!=') return decided(operator === '!=');
+    const sign = isTrue(operator, -1) ? '<' : '>=';
+    return { kind: 'compare', value, operator: sign, constant: wordsOf(0n, words), mask };
   }
-  return { kind: 'compare', value, operator: test.operator, constant: wordsOf(constant, words) };
+  return { kind: 'compare', value, operator, constant: wordsOf(constant, words), mask };
+}
+
+/** The same for every value; what is not known fails all the same. */
+function settled(value: EventValue, success: boolean): EventCheck {
+  if (!success || value.knownBy === undefined) return decided(success);
+  return { kind: 'compare', value, operator: '>=', constant: wordsOf(0n, value.words) };
 }
 
 function wordsOf(constant: bigint, count: number): number[] {

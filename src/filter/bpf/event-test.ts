@@ -10,6 +10,7 @@ import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import type { Operator } from '../graph.ts';
 import type { EventCheck, EventQuestion, EventValue } from './event-check.ts';
+import { emitRangeSearch } from './range-search.ts';
 
 /** Where the record is. */
 export interface RecordPlace {
@@ -78,16 +79,51 @@ export function emitComparison(
   place: RecordPlace,
   exits: TestExits,
 ): void {
-  const { value, operator, constant } = check;
-  for (let word = value.words - 1; word > 0; word--) {
+  const { value, operator, constant, mask } = check;
+  emitKnown(assembler, value, place, exits.failure);
+  for (let word = value.words - 1; word >= 0; word--) {
     const expected = constant[word] ?? 0;
     loadWord(assembler, value, place, word);
-    emitUpperWord(assembler, operator, expected, isSignWord(value, word), exits);
+    if (mask !== undefined) assembler.alu('AND', R0, mask[word] ?? 0);
+    if (word > 0) {
+      emitUpperWord(assembler, operator, expected, isSignWord(value, word), exits);
+    } else {
+      const jump = jumpFor(LAST_JUMP[operator], isSignWord(value, word));
+      assembler.jumpIf(jump, R0, expected, exits.success);
+    }
   }
-  loadWord(assembler, value, place, 0);
-  const jump = jumpFor(LAST_JUMP[operator], isSignWord(value, 0));
-  assembler.jumpIf(jump, R0, constant[0] ?? 0, exits.success);
   assembler.jump(exits.failure);
+}
+
+/** Looks for a number of the record in ranges and goes to one of the exits. Loses r0. */
+export function emitMembership(
+  assembler: Assembler,
+  check: Extract<EventCheck, { kind: 'ranges' }>,
+  place: RecordPlace,
+  exits: TestExits,
+): void {
+  const { value, ranges, isMember } = check;
+  const [found, missing] = isMember
+    ? [exits.success, exits.failure]
+    : [exits.failure, exits.success];
+  emitKnown(assembler, value, place, exits.failure);
+  const load = (word: number): Register => {
+    loadWord(assembler, value, place, word);
+    return R0;
+  };
+  emitRangeSearch(assembler, ranges, { words: value.words, load }, { found, missing });
+}
+
+/** What is not known fails every test. */
+function emitKnown(
+  assembler: Assembler,
+  { knownBy }: EventValue,
+  place: RecordPlace,
+  failure: Label,
+): void {
+  if (knownBy === undefined) return;
+  load(assembler, 'W', place, knownBy);
+  assembler.jumpIf('JEQ', R0, 0, failure);
 }
 
 /** Where upper words differ, they decide. */

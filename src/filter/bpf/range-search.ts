@@ -5,15 +5,22 @@
  */
 
 import type { Assembler, Label } from '../../bpf/assembler.ts';
-import { R0, type Register } from '../../bpf/instruction.ts';
+import type { Register } from '../../bpf/instruction.ts';
 import type { ValueRange } from '../extended/range-set.ts';
 import { wordsOf } from '../words.ts';
-import { ADDRESS_REGISTERS } from './values.ts';
 
 /** Where a search ends. */
 export interface SearchExits {
   readonly found: Label;
   readonly missing: Label;
+}
+
+/** How to get at the value that is searched for. */
+export interface SearchedValue {
+  /** How many words it has. */
+  readonly words: 1 | 2 | 4;
+  /** Brings a word, 0 being the least significant, into a register. */
+  load(word: number): Register;
 }
 
 /** At most this many ranges are compared one after the other. */
@@ -22,19 +29,18 @@ const LEAF_RANGES = 3;
 class Search {
   readonly #assembler: Assembler;
   readonly #ranges: readonly ValueRange[];
-  /** Of the value, the most significant word first. */
-  readonly #registers: readonly Register[];
+  readonly #value: SearchedValue;
   readonly #exits: SearchExits;
 
   constructor(
     assembler: Assembler,
     ranges: readonly ValueRange[],
-    registers: readonly Register[],
+    value: SearchedValue,
     exits: SearchExits,
   ) {
     this.#assembler = assembler;
     this.#ranges = ranges;
-    this.#registers = registers;
+    this.#value = value;
     this.#exits = exits;
   }
 
@@ -64,48 +70,41 @@ class Search {
     this.#goIfEqual(high);
   }
 
-  #goIfEqual(value: bigint): void {
-    const words = this.#wordsOf(value);
+  #goIfEqual(constant: bigint): void {
+    const words = wordsOf(constant);
     const differs = this.#assembler.newLabel();
-    this.#registers.forEach((register, place) => {
-      const isLast = place === this.#registers.length - 1;
-      if (isLast) this.#assembler.jumpIf('JEQ', register, words[place] ?? 0, this.#exits.found);
-      else this.#assembler.jumpIf('JNE', register, words[place] ?? 0, differs);
-    });
+    for (let word = this.#value.words - 1; word > 0; word--) {
+      this.#assembler.jumpIf('JNE', this.#value.load(word), words[word] ?? 0, differs);
+    }
+    this.#assembler.jumpIf('JEQ', this.#value.load(0), words[0], this.#exits.found);
     this.#assembler.label(differs);
   }
 
-  #goIfBelow(value: bigint, below: Label): void {
-    const words = this.#wordsOf(value);
+  #goIfBelow(constant: bigint, below: Label): void {
+    const words = wordsOf(constant);
     const notBelow = this.#assembler.newLabel();
-    this.#registers.forEach((register, place) => {
-      const isLast = place === this.#registers.length - 1;
-      const word = words[place] ?? 0;
+    for (let word = this.#value.words - 1; word >= 0; word--) {
+      const part = words[word] ?? 0;
       // Nothing is below 0, and the first words are 0 more often than not.
-      if (word !== 0) this.#assembler.jumpIf('JLT', register, word, below);
-      if (!isLast) this.#assembler.jumpIf('JNE', register, word, notBelow);
-    });
+      if (word === 0 && part === 0) break;
+      const register = this.#value.load(word);
+      if (part !== 0) this.#assembler.jumpIf('JLT', register, part, below);
+      if (word > 0) this.#assembler.jumpIf('JNE', register, part, notBelow);
+    }
     this.#assembler.label(notBelow);
-  }
-
-  /** The most significant word first, as many as there are registers. */
-  #wordsOf(value: bigint): readonly number[] {
-    return wordsOf(value).slice(0, this.#registers.length).toReversed();
   }
 }
 
 /**
- * Goes to one of the exits. No register is lost.
+ * Goes to one of the exits. No register is lost but what loading the value loses.
  *
- * @param ranges - disjoint, ascending, at least one
- * @param wide - the value is in the registers of an address, otherwise in r0
+ * @param ranges - disjoint, ascending, at least one, of unsigned values
  */
 export function emitRangeSearch(
   assembler: Assembler,
   ranges: readonly ValueRange[],
-  wide: boolean,
+  value: SearchedValue,
   exits: SearchExits,
 ): void {
-  const registers = wide ? ADDRESS_REGISTERS : [R0];
-  new Search(assembler, ranges, registers, exits).emit(0, ranges.length);
+  new Search(assembler, ranges, value, exits).emit(0, ranges.length);
 }

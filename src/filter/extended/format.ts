@@ -12,6 +12,7 @@ import type { FilterTest } from '../graph.ts';
 import { type Words, wordsOf } from '../words.ts';
 import { ALL_FIELDS } from './fields.ts';
 import { decodeProcessName } from './process-name.ts';
+import { hasObject } from './properties.ts';
 import type { ValueRange } from './range-set.ts';
 import { hostMask, IPV4_PREFIX_BITS, isIPv4, prefixText, VALUE_BITS } from './set-entry.ts';
 import { simplify } from './simplify.ts';
@@ -96,6 +97,16 @@ function maskText(mask: Words, field: Field, layer: Layer): string {
   return isIPv4(mask)
     ? valueText(mask, { ...field, format: 'hex' }, layer)
     : valueText(mask, field, layer);
+}
+
+/** Characters of a remark: sets may be long. */
+const MAX_REMARK = 100;
+
+/** Text of a test of any dialect, for listings. */
+export function remarkOf(test: FilterTest, layer: Layer): string {
+  if (hasObject([test])) return testText(test, layer);
+  const text = extendedTestText(test, layer);
+  return text.length > MAX_REMARK ? `${text.slice(0, MAX_REMARK)}…` : text;
 }
 
 class ExtendedWriter extends TextWriter {
