@@ -15,7 +15,6 @@ export {
 export { NetworkHandle, type ReceiveOptions } from './divert/network-handle.ts';
 export type {
   Access,
-  Dialect,
   Fate,
   Mode,
   NetworkOpenOptions,
@@ -27,10 +26,12 @@ export type { LostStats, Stats } from './divert/stats.ts';
 export * from './errors.ts';
 export {
   compileFilter,
+  type Dialect,
   evaluateFilter,
   Filter,
   FilterSet,
   type FilterSetEntry,
+  type FilterSets,
   formatFilter,
 } from './filter/index.ts';
 export { type Handle, open } from './open.ts';

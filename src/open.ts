@@ -8,14 +8,13 @@ import { FlowHandle, ReflectHandle, SocketHandle } from './divert/event-handle.t
 import { type EventLayer, isEventLayer, resolveEventOptions } from './divert/event-options.ts';
 import { NetworkHandle } from './divert/network-handle.ts';
 import {
-  checkFilterLayer,
   type NetworkOpenOptions,
   type OpenOptions,
   resolveOptions,
+  toFilter,
 } from './divert/options.ts';
 import { UnsupportedError } from './errors.ts';
-import { compileFilter, type Filter } from './filter/index.ts';
-import type { Layer } from './packet/address.ts';
+import type { Filter } from './filter/index.ts';
 
 /** A handle on any layer. */
 export type Handle = NetworkHandle | FlowHandle | SocketHandle | ReflectHandle;
@@ -23,7 +22,7 @@ export type Handle = NetworkHandle | FlowHandle | SocketHandle | ReflectHandle;
 /**
  * Opens a handle: from now on, packets or events that match the filter come to it.
  *
- * @param filter WinDivert filter text, or a compiled filter of the same layer
+ * @param filter text in the handle's dialect, WinDivert's by default, or a compiled filter of the same layer
  * @param options their `layer` decides what kind of handle it is
  * @returns an open handle; close it, or use `await using`
  * @throws {@link FilterError} when the text is wrong
@@ -60,7 +59,7 @@ export async function open(filter: string | Filter, options: OpenOptions = {}): 
 
 async function openNetwork(filter: string | Filter, options: OpenOptions): Promise<NetworkHandle> {
   const resolved = resolveOptions(options);
-  const compiled = compileFor(filter, resolved.layer);
+  const compiled = toFilter(filter, resolved.layer, resolved.language);
   const backend = options.backend ?? (await systemBackend());
   return new NetworkHandle(backend.openNetwork(compiled, resolved), resolved);
 }
@@ -71,7 +70,7 @@ async function openEvents(
 ): Promise<Handle> {
   const resolved = resolveEventOptions(options);
   const { layer } = resolved;
-  const compiled = compileFor(filter, layer);
+  const compiled = toFilter(filter, layer, resolved.language);
   const backend = options.backend ?? (await systemBackend());
   if (!backend.openEvents) {
     throw new UnsupportedError(`layer ${layer}`, `Backend ${backend.name} has no ${layer} layer.`, {
@@ -82,12 +81,6 @@ async function openEvents(
   if (layer === 'flow') return new FlowHandle(channel, resolved);
   if (layer === 'socket') return new SocketHandle(channel, resolved);
   return new ReflectHandle(channel, resolved);
-}
-
-function compileFor(filter: string | Filter, layer: Layer): Filter {
-  const compiled = typeof filter === 'string' ? compileFilter(filter, layer) : filter;
-  checkFilterLayer(compiled, layer);
-  return compiled;
 }
 
 async function systemBackend(): Promise<Backend> {

@@ -5,12 +5,12 @@
  * @module
  */
 import { DivertError } from '../errors.ts';
-import { compileFilter, type Filter } from '../filter/index.ts';
+import type { Filter } from '../filter/index.ts';
 import type { EventChannel } from './backend.ts';
 import type { DivertEvent, FlowEvent, ReflectEvent, SocketEvent } from './event.ts';
 import type { ResolvedEventOptions } from './event-options.ts';
 import type { ReceiveOptions } from './network-handle.ts';
-import { checkFilterLayer, invalidParameter, type ParamName } from './options.ts';
+import { invalidParameter, type ParamName, toFilter } from './options.ts';
 import { PacketQueue, type QueueItem, type QueueLimits } from './packet-queue.ts';
 import { readParam, writeParam } from './params.ts';
 import { TurnClock } from './turn-clock.ts';
@@ -133,10 +133,8 @@ export class EventHandle<Event extends DivertEvent>
   /** Swaps the filter without a gap: every event meets the old one or the new one. */
   async setFilter(filter: string | Filter): Promise<void> {
     this.#checkOpen();
-    const { layer } = this.#options;
-    const compiled = typeof filter === 'string' ? compileFilter(filter, layer) : filter;
-    checkFilterLayer(compiled, layer);
-    this.#channel.setFilter(compiled);
+    const { layer, language } = this.#options;
+    this.#channel.setFilter(toFilter(filter, layer, language));
   }
 
   getParam(name: ParamName): number {

@@ -9,6 +9,7 @@ import type { Layer } from '../packet/address.ts';
 import {
   checkParam,
   checkPriority,
+  type FilterLanguage,
   invalidParameter,
   type Mode,
   type OpenOptions,
@@ -31,6 +32,7 @@ export interface ResolvedEventOptions {
   readonly flowTimeoutMs: number;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly language: FilterLanguage;
 }
 
 const FLOW_TIMEOUT_MS = { minimum: 100, maximum: 3_600_000, default: 60_000 } as const;
@@ -84,6 +86,7 @@ export function resolveEventOptions(
     flowTimeoutMs: checkTimeout(options.flowTimeoutMs ?? FLOW_TIMEOUT_MS.default),
     namespace: options.namespace,
     signal: options.signal,
+    language: { dialect: options.dialect, sets: options.sets },
   };
 }
 

@@ -5,18 +5,13 @@
  * @module
  */
 import { DivertError } from '../errors.ts';
-import { compileFilter, type Filter } from '../filter/index.ts';
+import type { Filter } from '../filter/index.ts';
 import { ADDRESS_FLAGS, type AddressInit } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
 import type { NetworkChannel } from './backend.ts';
 import { HeldPacket, stalePacket } from './held-packet.ts';
 import { Ledger } from './ledger.ts';
-import {
-  checkFilterLayer,
-  invalidParameter,
-  type ParamName,
-  type ResolvedOptions,
-} from './options.ts';
+import { invalidParameter, type ParamName, type ResolvedOptions, toFilter } from './options.ts';
 import { checkOutgoing, unreachable, withOneHopLess } from './outgoing.ts';
 import { PacketBatch } from './packet-batch.ts';
 import { PacketQueue, type QueueLimits } from './packet-queue.ts';
@@ -168,10 +163,8 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   /** Swaps the filter without a gap: every packet meets the old one or the new one. */
   async setFilter(filter: string | Filter): Promise<void> {
     this.#checkOpen();
-    const { layer } = this.#options;
-    const compiled = typeof filter === 'string' ? compileFilter(filter, layer) : filter;
-    checkFilterLayer(compiled, layer);
-    this.#channel.setFilter(compiled);
+    const { layer, language } = this.#options;
+    this.#channel.setFilter(toFilter(filter, layer, language));
   }
 
   getParam(name: ParamName): number {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { DivertError, UnsupportedError } from '../errors.ts';
-import type { Filter } from '../filter/index.ts';
+import { DivertError } from '../errors.ts';
+import { compileFilter, type Dialect, type Filter, type FilterSets } from '../filter/index.ts';
 import { LAYERS, type Layer } from '../packet/address.ts';
 import type { Backend } from './backend.ts';
 
@@ -13,7 +13,6 @@ export type Mode = 'divert' | 'sniff' | 'drop';
 export type Access = 'both' | 'receive' | 'send';
 /** What becomes of a packet nobody decides about. */
 export type Fate = 'drop' | 'pass';
-export type Dialect = 'windivert' | 'extended';
 
 /** How a handle works. Every option has WinDivert's default. */
 export interface OpenOptions {
@@ -54,7 +53,10 @@ export interface OpenOptions {
   snapLength?: number;
   /** Linux: path of the network namespace to work in, e.g. `/run/netns/NAME`. */
   namespace?: string;
+  /** The language of the filter: WinDivert's own, or that with additions. */
   dialect?: Dialect;
+  /** Dialect 'extended': the sets the filter names, as in `ip.SrcAddr in @blocked`. */
+  sets?: FilterSets;
   /** Fill `packet.process`. */
   attribution?: boolean;
   /**
@@ -127,6 +129,7 @@ export interface ResolvedOptions {
   readonly attribution: boolean;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly language: FilterLanguage;
 }
 
 /** An argument WinDivert would refuse with ERROR_INVALID_PARAMETER. */
@@ -147,7 +150,6 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
   if (options.snapLength !== undefined && mode !== 'sniff') {
     throw invalidParameter("Option snapLength is for mode 'sniff'.", 'Leave it out.');
   }
-  refuseUnsupported(options);
   return {
     layer,
     priority: checkPriority(options.priority),
@@ -165,6 +167,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     attribution: options.attribution ?? false,
     namespace: options.namespace,
     signal: options.signal,
+    language: { dialect: options.dialect, sets: options.sets },
   };
 }
 
@@ -185,8 +188,33 @@ export function checkParam(name: SettableParam, value: number | undefined): numb
   return inRange(name, value ?? range.default, range.minimum, range.maximum);
 }
 
+/** How the filters of a handle are written. */
+export type FilterLanguage = Pick<OpenOptions, 'dialect' | 'sets'>;
+
+/**
+ * A handle's filter: text in the handle's dialect, or one that was compiled for its layer.
+ *
+ * @throws {@link FilterError} when the text is wrong
+ * @throws {@link DivertError} `invalid-parameter` for a compiled filter of another layer, an unknown dialect,
+ * or sets without the extended dialect
+ */
+export function toFilter(
+  filter: string | Filter,
+  layer: Layer,
+  { dialect = 'windivert', sets }: FilterLanguage,
+): Filter {
+  oneOf('dialect', dialect, ['windivert', 'extended']);
+  if (sets && dialect !== 'extended') {
+    throw invalidParameter("Option sets is for dialect 'extended'.", "Add dialect: 'extended'.");
+  }
+  const compiled =
+    typeof filter === 'string' ? compileFilter(filter, layer, { dialect, sets }) : filter;
+  checkFilterLayer(compiled, layer);
+  return compiled;
+}
+
 /** Refuses a compiled filter that belongs to another layer than the handle. */
-export function checkFilterLayer(filter: Filter, layer: Layer): void {
+function checkFilterLayer(filter: Filter, layer: Layer): void {
   if (filter.layer === layer) return;
   throw invalidParameter(
     `The filter was compiled for the ${filter.layer} layer, the handle is on the ${layer} layer.`,
@@ -200,14 +228,6 @@ function checkLayer(layer: Layer): 'network' | 'forward' {
     `Option layer is ${JSON.stringify(layer)}.`,
     `It can be ${LAYERS.map((name) => `'${name}'`).join(', ')}.`,
   );
-}
-
-function refuseUnsupported(options: OpenOptions): void {
-  const missing = [options.dialect === 'extended' && "dialect 'extended'"].find(Boolean);
-  if (!missing) return;
-  throw new UnsupportedError(missing, `${missing} is not available yet.`, {
-    hint: 'Leave the option out.',
-  });
 }
 
 /** Checks a choice. */
