@@ -2,6 +2,7 @@
 
 import type { FlowEvent } from '../../src/divert/event.ts';
 import type { FlowHandle } from '../../src/divert/event-handle.ts';
+import type { Filter } from '../../src/filter/filter.ts';
 import { open } from '../../src/open.ts';
 import type { NetworkEnd } from './namespaces.ts';
 
@@ -31,7 +32,7 @@ export class FlowLog implements AsyncDisposable {
 
   static async open(
     end: NetworkEnd,
-    filter = 'true',
+    filter: string | Filter = 'true',
     options: { readonly flowTimeoutMs?: number } = {},
   ): Promise<FlowLog> {
     return new FlowLog(await open(filter, { layer: 'flow', namespace: end.path, ...options }));

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compileFilter } from '../../src/filter/compile.ts';
+import { FilterSet } from '../../src/filter/extended/filter-set.ts';
 import { FlowLog, sleep } from '../helpers/flow-log.ts';
 import { mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
-import { type Running, startScript, waitReady } from '../helpers/traffic.ts';
+import { type Running, scriptPath, startScript, waitReady } from '../helpers/traffic.ts';
 
 let net: Network;
 
@@ -97,6 +99,44 @@ test('handles of two processes', async () => {
   const theirs = (await running.output).trim().split('\n').sort();
   expect(theirs).toEqual(pids.map((pid) => `established ${pid}`).sort());
   expect(log.events).toHaveLength(4);
+});
+
+test('filters of the extended dialect', async () => {
+  const ports = new FilterSet();
+  const sources = [
+    ['processName == "node" and protocol in { 6, 17 }', 8],
+    ['userId == 0 and not (tcp or inbound)', 2],
+    ['remoteAddr == 127.0.0.0/8 and localAddr in { 10.0.0.0/8, 127.0.0.1 }', 8],
+    ['processName == "curl"', 0],
+    ['event == ESTABLISHED and (localPort in @ports or remotePort in @ports)', 2],
+  ] as const;
+  const filters = sources.map(([source]) =>
+    compileFilter(source, 'flow', { dialect: 'extended', sets: { ports } }),
+  );
+  const logs = await Promise.all(filters.map((filter) => FlowLog.open(net.b, filter)));
+  ports.add(nextPort);
+  await exchange('flow-tcp');
+  await exchange('flow-udp');
+  for (const [index, log] of logs.entries()) {
+    const [source, count] = sources[index] ?? ['', 0];
+    await log.settle(count);
+    expect([source, log.events.length]).toEqual([source, count]);
+    const { matched, passed, received } = log.handle.stats();
+    expect([source, matched - passed, received]).toEqual([source, count, count]);
+  }
+  await Promise.all(logs.map((log) => log[Symbol.asyncDispose]()));
+});
+
+test('5,000 connections a second for 10 s', async () => {
+  const connections = 50_000;
+  await using log = await FlowLog.open(net.b, 'tcp');
+  const script = scriptPath('tcp-connections').replace(/mjs$/, 'py');
+  const { code, stderr } = await net.b.exec('python3', [script, String(connections), '5000']);
+  expect([code, stderr]).toEqual([0, '']);
+  await log.settle(4 * connections);
+  const { matched, received, queued, lost } = log.handle.stats();
+  expect([matched, received, queued]).toEqual([4 * connections, 4 * connections, 0]);
+  expect(log.events.length + lost.total).toBe(4 * connections);
 });
 
 describe('setFilter', () => {

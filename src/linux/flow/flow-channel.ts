@@ -122,7 +122,7 @@ export class FlowChannel implements EventChannel {
 
   #useFilter(filter: Filter): void {
     const ring = this.#ring;
-    this.#hooks.apply({
+    const isExact = this.#hooks.apply({
       tests: filter.tests,
       generation: ring.nextGeneration(),
       namespaceCookie: this.#namespaceCookie,
@@ -131,9 +131,9 @@ export class FlowChannel implements EventChannel {
       recordsFd: this.#records.fd,
       flowsFd: this.#table.fd,
     });
-    // The programs know everything a filter of this layer can ask for.
-    ring.useFilter(null);
     this.#matches = createResidual(filter);
+    // Only sets of the extended dialect that change are left to this process.
+    ring.useFilter(isExact ? null : this.#matches);
   }
 
   readonly #onRecord = (record: DataView, sink: (event: DivertEvent) => void): void => {

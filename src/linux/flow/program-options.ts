@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Instruction } from '../../bpf/instruction.ts';
 import type { FilterTest } from '../../filter/graph.ts';
 import type { RecordSink } from '../events/emit-record.ts';
 
@@ -20,4 +21,11 @@ export interface FlowProgramOptions {
   readonly recordsFd: number;
   /** The handle's table of flows. */
   readonly flowsFd: number;
+}
+
+/** A program and what it knows. */
+export interface FlowProgram {
+  readonly instructions: readonly Instruction[];
+  /** It reports what the filter matches and nothing else. */
+  readonly exact: boolean;
 }

@@ -4,18 +4,20 @@
  * @module
  */
 import { Assembler } from '../../bpf/assembler.ts';
-import { type Instruction, R0, R1, R6, R10 } from '../../bpf/instruction.ts';
+import { R0, R1, R6, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { emitRecordHead, emitRingOutput, RECORD_AT } from '../events/emit-record.ts';
 import { SOCK } from '../sockets/contexts.ts';
 import { emitAllow, emitStart, emitStorage } from '../sockets/emit.ts';
 import { FLOW_EVENT, RELEASED_NOTE } from './layout.ts';
-import type { FlowProgramOptions } from './program-options.ts';
+import type { FlowProgram, FlowProgramOptions } from './program-options.ts';
+
+/** No filter judges these records. */
+const NO_FILTER = 0;
 
 /** Makes the program for `BPF_CGROUP_INET_SOCK_RELEASE`. */
-export function releaseFlowProgram(options: FlowProgramOptions): readonly Instruction[] {
-  const { recordsFd, sink, generation } = options;
+export function releaseFlowProgram({ recordsFd, sink }: FlowProgramOptions): FlowProgram {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
   emitStart(assembler);
@@ -23,7 +25,8 @@ export function releaseFlowProgram(options: FlowProgramOptions): readonly Instru
   assembler.jumpIf('JEQ', R1, IPPROTO.TCP, done);
   emitStorage(assembler, recordsFd, R6, done);
   const event = FLOW_EVENT.DELETED;
-  emitRecordHead(assembler, { layer: 'flow', event, flags: 0, notes: RELEASED_NOTE, generation });
+  const notes = RELEASED_NOTE;
+  emitRecordHead(assembler, { layer: 'flow', event, flags: 0, notes, generation: NO_FILTER });
   assembler.move(R1, R6);
   assembler.call('get_socket_cookie');
   assembler.store('DW', R10, RECORD_AT + SOCKET_EVENT.ENDPOINT_ID, R0);
@@ -31,5 +34,5 @@ export function releaseFlowProgram(options: FlowProgramOptions): readonly Instru
   emitRingOutput(assembler, sink.ringFd);
   assembler.label(done);
   emitAllow(assembler);
-  return assembler.assemble().instructions;
+  return { instructions: assembler.assemble().instructions, exact: true };
 }
