@@ -53,7 +53,7 @@ export function emitBind(assembler: Assembler, options: ProgramOptions, ipv6: bo
   emitSameFamily(assembler, SOCKET_EVENT.LOCAL_ADDRESS, SOCKET_EVENT.REMOTE_ADDRESS);
   emitFamily(assembler, { local: true, remote: false });
   emitCookie(assembler);
-  emitCurrentProcess(assembler);
+  emitCurrentProcess(assembler, options.namesFd);
   emitState(assembler, options.stateFd, CONTEXT, true);
   emitRememberUsed(assembler);
   const facts = { event: SOCKET_EVENT_NUMBER.bind, outbound: false };

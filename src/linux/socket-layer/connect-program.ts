@@ -79,7 +79,7 @@ export function emitAddressRecord(
   emitEnds(assembler, ipv6);
   emitFamily(assembler, { local: true, remote: true });
   emitCookie(assembler);
-  emitCurrentProcess(assembler);
+  emitCurrentProcess(assembler, options.namesFd);
 }
 
 function emitEnds(assembler: Assembler, ipv6: boolean): void {

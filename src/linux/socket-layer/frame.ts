@@ -11,6 +11,7 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, type Register } from '../../bpf/instruction.ts';
 import { PROCESS_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { RECORD_AT } from '../events/emit-record.ts';
+import { NAME_VALUE } from '../sockets/emit.ts';
 import { SOCKET_PROTOCOL } from './context.ts';
 import { STATE, STATE_NOTE } from './state.ts';
 
@@ -50,8 +51,12 @@ export function emitNamespaceCheck(assembler: Assembler, cookie: bigint, out: La
   assembler.jumpIf64('JNE', R0, 0, out);
 }
 
-/** The process that runs now, which is only right where it made the system call. Loses r0-r5. */
-export function emitCurrentProcess(assembler: Assembler): void {
+/**
+ * The process that runs now, which is only right where it made the system call. Loses r0-r5.
+ *
+ * @param namesFd names by process, for those of threads are other ones
+ */
+export function emitCurrentProcess(assembler: Assembler, namesFd: number | null): void {
   assembler.call('get_current_pid_tgid');
   assembler.alu('RSH', R0, PID_SHIFT, 64);
   assembler.store('W', R10, recordAt(SOCKET_EVENT.PROCESS_ID), R0);
@@ -63,6 +68,20 @@ export function emitCurrentProcess(assembler: Assembler): void {
   assembler.alu('ADD', R1, recordAt(SOCKET_EVENT.PROCESS_NAME), 64);
   assembler.moveImmediate(R2, PROCESS_RECORD.BYTES - PROCESS_RECORD.NAME);
   assembler.call('get_current_comm');
+  if (namesFd !== null) emitProcessName(assembler, namesFd);
+}
+
+function emitProcessName(assembler: Assembler, namesFd: number): void {
+  const unknown = assembler.newLabel();
+  assembler.loadMap(R1, namesFd);
+  emitSlotAddress(assembler, R2, recordAt(SOCKET_EVENT.PROCESS_ID));
+  assembler.call('map_lookup_elem');
+  assembler.jumpIf64('JEQ', R0, 0, unknown);
+  for (let at = 0; at < PROCESS_RECORD.BYTES - PROCESS_RECORD.NAME; at += LONG_BYTES) {
+    assembler.load('DW', R1, R0, NAME_VALUE.NAME + at);
+    assembler.store('DW', R10, recordAt(SOCKET_EVENT.PROCESS_NAME) + at, R1);
+  }
+  assembler.label(unknown);
 }
 
 /** Parts of the record and of a `PROCESS_RECORD` that say the same. */

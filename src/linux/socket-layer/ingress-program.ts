@@ -13,6 +13,7 @@ import {
   emitIPv6Address,
   emitRecordHead,
 } from '../events/emit-record.ts';
+import { emitKnownState } from './adopt.ts';
 import { BPF_SOCK, RESULT, SKB, SOCKET_PROTOCOL, TCP_STATE } from './context.ts';
 import { emitFlow, emitFlowKind } from './datagram-flow.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
@@ -22,7 +23,6 @@ import {
   emitNamespaceCheck,
   emitProcessFrom,
   emitSlotAddress,
-  emitState,
   FRAME,
   recordAt,
   SOCKET,
@@ -49,7 +49,7 @@ export function emitIngress(assembler: Assembler, options: ProgramOptions): void
   if (options.seesNamespaceOfPackets) {
     emitNamespaceCheck(assembler, options.namespaceCookie, out);
   }
-  emitState(assembler, options.stateFd, SOCKET, false);
+  emitKnownState(assembler, options, SOCKET);
   // Only sockets of the namespace have something kept with them.
   if (!options.seesNamespaceOfPackets) assembler.jumpIf64('JEQ', SOCKET_STATE, 0, out);
   emitRecordHead(assembler, headOf(options, 'accept', 'sniffed'));

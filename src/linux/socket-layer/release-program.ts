@@ -7,7 +7,8 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R1, R10 } from '../../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
-import { emitRecordHead } from '../events/emit-record.ts';
+import { emitFamily, emitRecordHead } from '../events/emit-record.ts';
+import { emitKnownState } from './adopt.ts';
 import { emitUnbound } from './bound-port.ts';
 import { RESULT } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
@@ -16,7 +17,6 @@ import {
   emitNamespaceCheck,
   emitNote,
   emitRecall,
-  emitState,
   recordAt,
   SOCKET_STATE,
 } from './frame.ts';
@@ -28,7 +28,7 @@ export function emitRelease(assembler: Assembler, options: ProgramOptions): void
   const out = assembler.newLabel('out');
   assembler.move(CONTEXT, R1);
   emitNamespaceCheck(assembler, options.namespaceCookie, out);
-  emitState(assembler, options.stateFd, CONTEXT, false);
+  emitKnownState(assembler, options, CONTEXT);
   assembler.jumpIf64('JEQ', SOCKET_STATE, 0, out);
   emitRecordHead(assembler, headOf(options, 'close', 'sniffed'));
   emitRecall(assembler);
@@ -48,6 +48,7 @@ export function emitClose(assembler: Assembler, options: ProgramOptions, out: La
   assembler.alu('AND', R1, STATE_NOTE.USED);
   assembler.jumpIf('JEQ', R1, 0, out);
   emitNote(assembler, STATE_NOTE.CLOSED);
+  emitAdoptedFamily(assembler);
   assembler.load('B', R1, R10, recordAt(SOCKET_EVENT.FLAGS));
   assembler.alu('OR', R1, ADDRESS_FLAGS.SNIFFED);
   assembler.store('B', R10, recordAt(SOCKET_EVENT.FLAGS), R1);
@@ -60,4 +61,14 @@ export function emitClose(assembler: Assembler, options: ProgramOptions, out: La
   emitFilter(assembler, options, facts, { match, reject: out });
   assembler.label(match);
   emitDelivery(assembler, options, 'sniffed');
+}
+
+/** The tracker keeps no flags. */
+function emitAdoptedFamily(assembler: Assembler): void {
+  const own = assembler.newLabel();
+  assembler.load('W', R1, SOCKET_STATE, STATE.NOTES);
+  assembler.alu('AND', R1, STATE_NOTE.ADOPTED);
+  assembler.jumpIf('JEQ', R1, 0, own);
+  emitFamily(assembler, { local: true, remote: true });
+  assembler.label(own);
 }

@@ -31,6 +31,10 @@ export interface ProgramOptions {
   readonly stateFd: number;
   readonly boundFd: number;
   readonly flowsFd: number;
+  /** Socket storage of the tracker. */
+  readonly trackerFd: number;
+  /** The tracker's map of process names, null where it has none. */
+  readonly namesFd: number | null;
   /** Who receives on which port is to be known: accept or listen may be blocked. */
   readonly tracksPorts: boolean;
   /** Who began which datagram flow is to be known. */

@@ -14,6 +14,7 @@ import {
   emitRecordHead,
 } from '../events/emit-record.ts';
 import { SOCKET as FAMILY } from '../sys/constants.ts';
+import { emitKnownState } from './adopt.ts';
 import { emitBound, emitRefuse } from './bound-port.ts';
 import {
   BPF_SOCK_OPS,
@@ -106,10 +107,9 @@ function emitAccepted(assembler: Assembler, options: ProgramOptions, out: Label)
   const match = assembler.newLabel('accept_match');
   const none = assembler.newLabel();
   emitTcpRecord(assembler, options, 'accept', 'sniffed');
-  emitState(assembler, options.stateFd, SOCKET, true);
+  emitKnownState(assembler, options, SOCKET);
   assembler.jumpIf64('JEQ', SOCKET_STATE, 0, none);
-  assembler.load('DW', R1, SOCKET_STATE, STATE.ENDPOINT_ID);
-  assembler.store('DW', R10, recordAt(SOCKET_EVENT.PARENT_ENDPOINT_ID), R1);
+  emitParent(assembler);
   emitProcessFrom(assembler, SOCKET_STATE, STATE.PROCESS);
   assembler.label(none);
   emitUsed(assembler, STATE_NOTE.USED | STATE_NOTE.CHILD);
@@ -123,6 +123,18 @@ function emitAccepted(assembler: Assembler, options: ProgramOptions, out: Label)
   emitFilter(assembler, options, facts, { match, reject: out });
   assembler.label(match);
   emitDelivery(assembler, options, 'sniffed');
+}
+
+/** What was kept is the listener's, or the tracker has made it this socket's already. */
+function emitParent(assembler: Assembler): void {
+  const inherited = assembler.newLabel();
+  assembler.load('DW', R1, SOCKET_STATE, STATE.ENDPOINT_ID);
+  assembler.load('DW', R2, R10, recordAt(SOCKET_EVENT.ENDPOINT_ID));
+  assembler.aluRegister('XOR', R2, R1, 64);
+  assembler.jumpIf64('JNE', R2, 0, inherited);
+  assembler.load('DW', R1, SOCKET_STATE, STATE.PARENT_ENDPOINT_ID);
+  assembler.label(inherited);
+  assembler.store('DW', R10, recordAt(SOCKET_EVENT.PARENT_ENDPOINT_ID), R1);
 }
 
 /** The socket listens already: nothing here can keep it from that. */
@@ -166,7 +178,7 @@ function emitStateChange(assembler: Assembler, options: ProgramOptions, out: Lab
   if (!options.reportsClose) return;
   assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.ARGS + 4);
   assembler.jumpIf('JNE', R1, TCP_STATE.CLOSE, out);
-  emitState(assembler, options.stateFd, SOCKET, false);
+  emitKnownState(assembler, options, SOCKET);
   assembler.jumpIf64('JEQ', SOCKET_STATE, 0, out);
   assembler.load('W', R1, SOCKET_STATE, STATE.NOTES);
   assembler.alu('AND', R1, STATE_NOTE.CHILD);
@@ -210,7 +222,7 @@ function emitTcpRecord(
 /** The process of a callback in a system call: the current one, or who used the socket before. */
 function emitProcess(assembler: Assembler, options: ProgramOptions): void {
   if (options.knowsProcessInCallbacks) {
-    emitCurrentProcess(assembler);
+    emitCurrentProcess(assembler, options.namesFd);
     return;
   }
   const none = assembler.newLabel();

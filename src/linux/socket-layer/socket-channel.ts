@@ -17,12 +17,14 @@ import { openRootCgroup } from '../cgroup.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
 import { namespaceCookie } from '../namespace-cookie.ts';
+import { SocketTracker } from '../sockets/tracker.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import { type Features, probeFeatures } from './features.ts';
 import { HandleOrder } from './handle-order.ts';
 import { buildProgram, type Hook, planHooks } from './hooks.ts';
 import { ListenerRefusal } from './listener-refusal.ts';
 import { LocalEnds } from './local-ends.ts';
+import { addOpenPorts } from './open-ports.ts';
 import type { ProgramOptions } from './report.ts';
 import { checkRequirements } from './requirements.ts';
 import { createMaps, type SocketMaps } from './state.ts';
@@ -35,6 +37,7 @@ export class SocketChannel implements EventChannel {
   readonly #options: ResolvedEventOptions;
   readonly #features: Features;
   readonly #namespaceCookie: bigint;
+  readonly #tracker: SocketTracker;
   readonly #maps: SocketMaps;
   readonly #order: HandleOrder;
   readonly #ring: EventRing;
@@ -43,6 +46,7 @@ export class SocketChannel implements EventChannel {
   /** By attach type. */
   readonly #links = new Map<number, Link>();
   readonly #closers: (() => void)[] = [];
+  #hasOpenPorts = false;
   #isOpen = true;
 
   /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
@@ -50,11 +54,14 @@ export class SocketChannel implements EventChannel {
     this.#options = options;
     this.#namespaceCookie = namespaceCookie(options.namespace);
     this.#features = probeFeatures(KERNEL_NAME);
-    this.#maps = createMaps(KERNEL_NAME);
     this.#localEnds = new LocalEnds(options.namespace);
-    this.#refusal = new ListenerRefusal(options.namespace, this.#maps.bound);
-    this.#closers.push(() => this.#maps.close());
     try {
+      this.#tracker = SocketTracker.acquire();
+      this.#closers.push(() => this.#tracker.release());
+      this.#maps = createMaps(KERNEL_NAME);
+      this.#closers.push(() => this.#maps.close());
+      this.#refusal = new ListenerRefusal(options.namespace, this.#maps.bound);
+      this.#closers.push(() => this.#refusal.close());
       this.#order = new HandleOrder(options.priority);
       this.#closers.push(() => this.#order.close());
       this.#ring = new EventRing(KERNEL_NAME, options.queueSizeBytes, this.#read);
@@ -90,11 +97,18 @@ export class SocketChannel implements EventChannel {
       stateFd: this.#maps.state.fd,
       boundFd: this.#maps.bound.fd,
       flowsFd: this.#maps.flows.fd,
+      trackerFd: this.#tracker.maps.storageFd,
+      namesFd: this.#tracker.maps.namesFd,
       tracksPorts: plan.tracksPorts,
       tracksFlows: plan.tracksFlows,
       reportsClose: plan.reportsClose,
     };
     this.#attach(plan.hooks, options);
+    if (plan.tracksPorts && !this.#hasOpenPorts) {
+      this.#hasOpenPorts = true;
+      const { ownersFd } = this.#tracker.maps;
+      addOpenPorts(this.#options.namespace, this.#maps.bound, ownersFd);
+    }
     this.#ring.useFilter(this.#residual(filter));
   }
 
@@ -116,7 +130,6 @@ export class SocketChannel implements EventChannel {
     this.detach();
     for (const close of this.#closers.reverse()) close();
     this.#localEnds.close();
-    this.#refusal.close();
   }
 
   #attach(hooks: readonly Hook[], options: ProgramOptions): void {

@@ -42,6 +42,8 @@ export const STATE_NOTE = {
   BOUND: 8,
   /** The kernel chooses its local end after the program has run. */
   LOCAL_UNKNOWN: 16,
+  /** It was used before the handle was there. */
+  ADOPTED: 32,
 } as const;
 
 /** Offsets in the key of a bound port. */
