@@ -1,12 +1,15 @@
 /**
  * Fills in what the documentation shows: the output of the commands in `console` blocks, and the table of
- * fields. With `--check` it only says whether the files are as they should be.
+ * fields; writes the manual page and the shell completions. With `--check` it only says whether the files
+ * are as they should be.
  *
  *   node scripts/docs.mjs [--check]
  */
 
 import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,7 +18,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { generatedFiles } from '../dist/cli/completion/generated.js';
+import { createProgram } from '../dist/cli/program.js';
 import { FIELDS } from '../dist/filter/index.js';
 import { ROOT } from './setup.mjs';
 
@@ -75,20 +80,30 @@ const environment = {
 };
 const names = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
 let stale = 0;
-for (const name of ['README.md', ...names.map((file) => join('docs', file))]) {
-  const path = join(ROOT, name);
-  const text = readFileSync(path, 'utf8');
-  const rendered = render(text, environment);
-  if (rendered === text) continue;
+
+/** Writes a file that is not as it should be, or says so. */
+function settle(name, text, wanted) {
+  if (wanted === text) return;
   stale += 1;
   if (process.argv.includes('--check')) {
-    const lines = rendered.split('\n');
+    const lines = wanted.split('\n');
     const at = text.split('\n').findIndex((line, index) => line !== lines[index]);
     process.stderr.write(`${name}:${at + 1}: should be: ${lines[at]}\n`);
   } else {
-    writeFileSync(path, rendered);
+    const path = join(ROOT, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, wanted);
     process.stderr.write(`${name}: written\n`);
   }
+}
+
+for (const [name, wanted] of generatedFiles(createProgram())) {
+  const path = join(ROOT, name);
+  settle(name, existsSync(path) ? readFileSync(path, 'utf8') : '', wanted);
+}
+for (const name of ['README.md', ...names.map((file) => join('docs', file))]) {
+  const text = readFileSync(join(ROOT, name), 'utf8');
+  settle(name, text, render(text, environment));
 }
 rmSync(folder, { recursive: true });
 if (stale > 0 && process.argv.includes('--check')) {

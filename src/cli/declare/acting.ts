@@ -1,6 +1,14 @@
 import { type Command, Option } from 'commander';
 import type { Done } from '../program.ts';
-import { parseCount, parseEndpoint, parsePort } from '../values.ts';
+import {
+  parseCount,
+  parseDelay,
+  parseEndpoint,
+  parseInteger,
+  parsePort,
+  parseRate,
+  parseShare,
+} from '../values.ts';
 import {
   addFileOptions,
   addRunOptions,
@@ -19,6 +27,7 @@ export function declareActing(program: Command, done: Done): void {
   declareBlock(program, done);
   declareWeb(program, done);
   declareStream(program, done);
+  declareShape(program, done);
 }
 
 function declarePass(program: Command, done: Done): void {
@@ -84,6 +93,32 @@ function declareStream(program: Command, done: Done): void {
     .action(async (words: string[], options) => {
       const command = await import('../commands/stream.ts');
       done(await command.stream(joinFilter(words), options));
+    });
+}
+
+function declareShape(program: Command, done: Done): void {
+  const shape = program
+    .command('shape')
+    .description('make a link worse: latency, loss, a low rate and the like')
+    .argument('[filter...]', 'which packets; default: all');
+  addFileOptions(addRunOptions(shape))
+    .option('--latency <time>', 'each packet takes so long, each way (100 or 100ms)', parseDelay)
+    .option('--jitter <time>', 'so much longer or shorter at most', parseDelay)
+    .option('--loss <share>', 'share of packets that are lost (5% or 0.05)', parseShare)
+    .option('--duplicate <share>', 'share that comes twice', parseShare)
+    .option('--reorder <share>', 'share that others overtake', parseShare)
+    .option('--corrupt <share>', 'share with a wrong bit', parseShare)
+    .option('--reset <share>', 'share of TCP segments that reset their connection', parseShare)
+    .option('--rate <rate>', 'bits a second, each way (800kbit, 2mbit)', parseRate)
+    .addOption(
+      new Option('--on <direction>', 'one direction only').choices(['outbound', 'inbound']),
+    )
+    .option('--seed <n>', 'the same seed, the same decisions', parseInteger)
+    .option('--preset <name>', 'a link: edge, 3g, 4g, dsl, wifi, satellite, or of a file')
+    .option('--presets <file>', 'JSON file with links of your own')
+    .action(async (words: string[], options) => {
+      const command = await import('../commands/shape.ts');
+      done(await command.shape(joinFilter(words), options));
     });
 }
 

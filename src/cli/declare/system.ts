@@ -1,6 +1,11 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { Done } from '../program.ts';
 import { jsonOption, namespaceOption } from './options.ts';
+
+const COMPLETION_HELP = `
+bash: netdivert completion bash > /etc/bash_completion.d/netdivert
+zsh:  netdivert completion zsh > "\${fpath[1]}/_netdivert"
+fish: netdivert completion fish > ~/.config/fish/completions/netdivert.fish`;
 
 /** Commands about this machine and this program. */
 export function declareSystem(program: Command, done: Done): void {
@@ -23,6 +28,15 @@ export function declareSystem(program: Command, done: Done): void {
     .action(async (options) => {
       const { cleanup } = await import('../commands/cleanup.ts');
       done(await cleanup(options));
+    });
+  program
+    .command('completion')
+    .description('print a script that completes commands and options')
+    .addArgument(new Argument('<shell>', 'for which shell').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', COMPLETION_HELP)
+    .action(async (shell) => {
+      const { completion } = await import('../commands/completion.ts');
+      done(completion(shell, program));
     });
   program
     .command('demo')

@@ -16,6 +16,7 @@ export function declareWatching(program: Command, done: Done): void {
   declareFlows(program, done);
   declareSockets(program, done);
   declareHandles(program, done);
+  declareTop(program, done);
 }
 
 function declareDump(program: Command, done: Done): void {
@@ -105,5 +106,21 @@ function declareHandles(program: Command, done: Done): void {
     .action(async (id: number, options) => {
       const { handlesKill } = await import('../commands/handles.ts');
       done(await handlesKill(id, options));
+    });
+}
+
+function declareTop(program: Command, done: Done): void {
+  const top = program
+    .command('top')
+    .description('show flows by process with their rates, on the whole terminal');
+  addTrafficOptions(top)
+    .option('-i, --interval <time>', 'time between pictures', parseDuration, 1000)
+    .option('--flows', 'begin with flows, not processes')
+    .option('-b, --batch', 'print tables, as without a terminal; --count says how many')
+    .option('-r, --read <file>', 'one table of a capture file (- for standard input)')
+    .addOption(assumeOption())
+    .action(async (words: string[], options) => {
+      const command = await import('../commands/top.ts');
+      done(await command.top(joinFilter(words), options));
     });
 }
