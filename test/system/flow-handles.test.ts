@@ -258,10 +258,17 @@ describe('what is missing is said by name', () => {
 
   test.each<readonly [string, readonly string[], RegExp]>([
     ['CAP_BPF', capabilities('net_admin'), /UnsupportedError access-denied CAP_BPF/],
+    ['CAP_PERFMON', capabilities('net_admin', 'bpf'), /UnsupportedError access-denied CAP_PERFMON/],
     ['everything', capabilities(), /UnsupportedError access-denied CAP_BPF/],
   ])('without %s', async (_, set, expected) => {
     const { stdout } = await net.b.exec('setpriv', [...asUser, ...set, ...node]);
     expect(stdout).toMatch(expected);
+  });
+
+  test('CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON are enough, no user id 0', async () => {
+    const set = capabilities('net_admin', 'bpf', 'perfmon');
+    const { stdout } = await net.b.exec('setpriv', [...asUser, ...set, ...node]);
+    expect(stdout.trim()).toBe('open');
   });
 
   test('without a mount of cgroup v2 it works all the same', async () => {

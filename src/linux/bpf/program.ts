@@ -5,12 +5,13 @@
  */
 
 import { encodeInstructions, type Instruction } from '../../bpf/instruction.ts';
-import { VerifierError } from '../../errors.ts';
+import { UnsupportedError, VerifierError } from '../../errors.ts';
 import { ERRNO } from '../sys/constants.ts';
 import { errnoText, libc } from '../sys/libc.ts';
 import { allocate, cString, type Memory } from '../sys/memory.ts';
 import { withoutSignals } from '../sys/signals.ts';
 import { type BpfResult, bpfError, callBpf, raiseMemlockLimit, writeName } from './call.ts';
+import { CAPABILITY, hasCapability } from './capability.ts';
 import { BPF_COMMAND, BPF_PROG_TYPE } from './constants.ts';
 import { parseVerifierLog, summarizeVerifierLog } from './verifier-log.ts';
 
@@ -33,6 +34,8 @@ const ATTRIBUTE_BYTES = 72;
 const LOG_BYTES = 1 << 20;
 /** SIGSTOP cannot be held back: loads that it interrupted are tried again. */
 const MAX_TRIES = 20;
+/** The verifier of a helper that the program's type or the process may not use. */
+const REFUSED_HELPER = 'cannot use helper';
 const LOG_LEVEL_BRANCHES = 1;
 const LOG_LEVEL_STATS = 4;
 
@@ -158,11 +161,22 @@ function refusal(attribute: LoadAttribute, errno: number, name: string): Error {
   const log = attribute.log();
   if (log.length === 0) return bpfError('BPF_PROG_LOAD', errno, `load program ${name}`);
   const summary = summarizeVerifierLog(log);
+  if (summary.includes(REFUSED_HELPER) && !hasCapability(CAPABILITY.CAP_PERFMON)) {
+    return missingPerfmon(name, summary);
+  }
   return new VerifierError(
     errno,
     `The kernel refused program ${name}: ${summary} (${errnoText(errno)})`,
     log,
   );
+}
+
+/** Helpers that read what belongs to other processes, e.g. their names. */
+function missingPerfmon(name: string, summary: string): UnsupportedError {
+  return new UnsupportedError('CAP_PERFMON', `Cannot load program ${name}: ${summary}`, {
+    code: 'access-denied',
+    hint: 'Run with CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN, or as root.',
+  });
 }
 
 function makeProgram(fd: number, name: string): Program {
