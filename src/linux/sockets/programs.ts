@@ -191,6 +191,7 @@ export function releaseProgram(maps: TrackerMaps): readonly Instruction[] {
   assembler.jump(done);
   assembler.label(ended);
   emitUnbind(assembler, maps.boundFd);
+  emitClosed(assembler, maps);
   emitForget(assembler, maps.ownersFd);
   assembler.label(done);
   emitAllow(assembler);

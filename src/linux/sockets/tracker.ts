@@ -12,6 +12,7 @@ import { loadProgram } from '../bpf/program.ts';
 import { RingBuffer } from '../bpf/ringbuf.ts';
 import { openRootCgroup } from '../cgroup.ts';
 import { libc } from '../sys/libc.ts';
+import { backfill } from './backfill.ts';
 import { NAME_VALUE, type TrackerMaps } from './emit.ts';
 import { execProgram, exitProgram } from './names-programs.ts';
 import {
@@ -58,6 +59,8 @@ export class SocketTracker {
   readonly #events: RingBuffer;
   readonly #links: Link[];
   #users = 0;
+  /** Resolves, with their number, when the sockets that were there before have records. */
+  readonly settled: Promise<number>;
 
   /**
    * The tracker, made for its first user. Each calls {@link release} once.
@@ -95,6 +98,14 @@ export class SocketTracker {
       for (const map of maps) map[Symbol.dispose]();
       throw error;
     }
+    const backfillMaps = {
+      storage: this.#storage,
+      owners: this.#owners,
+      names: this.#names,
+      bound: this.#bound,
+      connections: this.#connections,
+    };
+    this.settled = backfill(backfillMaps, () => this.#users > 0);
   }
 
   /** For programs that have a socket at hand, e.g. with `emitStorage`. */

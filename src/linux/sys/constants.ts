@@ -50,10 +50,14 @@ export const OPTION = {
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_RCVTIMEO: 20,
+  SO_ACCEPTCONN: 30,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   SO_MARK: 36,
+  SO_PROTOCOL: 38,
+  SO_DOMAIN: 39,
   SO_COOKIE: 57,
+  SO_BINDTOIFINDEX: 62,
   SO_NETNS_COOKIE: 71,
   SOL_IP: 0,
   IP_HDRINCL: 3,
@@ -92,6 +96,9 @@ export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;
 
 /** Number of pidfd_open(2), the same on every architecture. */
 export const NR_PIDFD_OPEN = 434;
+
+/** Numbers of the calls on other processes' descriptors, the same on every architecture. */
+export const PIDFD_CALL = { NR_PIDFD_OPEN: 434, NR_PIDFD_GETFD: 438 } as const;
 
 /** Numbers of the new mount calls, the same on every architecture, and what they are told (linux/mount.h). */
 export const MOUNT_CALL = {

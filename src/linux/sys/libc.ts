@@ -10,11 +10,20 @@
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';
 import { SystemError } from '../../errors.ts';
+import { PIDFD_CALL } from './constants.ts';
 
 /** Memory as libc takes it: a view (by address, `byteOffset` honoured) or a raw address. */
 export type Pointer = Uint8Array | bigint | null;
 
 const process = koffi.load(null);
+
+/** `syscall(2)` with numbers only. */
+const threeArguments = process.func('syscall', 'long', ['long', 'long', 'long', 'long']) as (
+  number: number,
+  first: number,
+  second: number,
+  third: number,
+) => number;
 
 // `long` results come back as numbers: every length here is far below 2^53.
 export const libc = {
@@ -34,6 +43,11 @@ export const libc = {
     length: number,
   ) => number,
   getsockname: process.func('getsockname', 'int', ['int', 'void *', 'void *']) as (
+    fd: number,
+    address: Pointer,
+    length: Pointer,
+  ) => number,
+  getpeername: process.func('getpeername', 'int', ['int', 'void *', 'void *']) as (
     fd: number,
     address: Pointer,
     length: Pointer,
@@ -127,6 +141,12 @@ export const libc = {
     set: Pointer,
     oldSet: Pointer,
   ) => number,
+  /** A descriptor of a process (Linux 5.3). */
+  pidfd_open: (pid: number, flags: number): number =>
+    threeArguments(PIDFD_CALL.NR_PIDFD_OPEN, pid, flags, 0),
+  /** A copy of a process's descriptor (Linux 5.6), closed by exec. */
+  pidfd_getfd: (pidFd: number, fd: number, flags: number): number =>
+    threeArguments(PIDFD_CALL.NR_PIDFD_GETFD, pidFd, fd, flags),
   /** `syscall(2)` for fsconfig(2) and fsmount(2): number and five arguments. */
   mountCall: process.func('syscall', 'long', [
     'long',
