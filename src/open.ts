@@ -61,7 +61,10 @@ async function openNetwork(filter: string | Filter, options: OpenOptions): Promi
   const resolved = resolveOptions(options);
   const compiled = toFilter(filter, resolved.layer, resolved.language);
   const backend = options.backend ?? (await systemBackend());
-  return new NetworkHandle(backend.openNetwork(compiled, resolved), resolved);
+  const channel = backend.openNetwork(compiled, resolved);
+  const handle = new NetworkHandle(channel, resolved);
+  await channel.ready;
+  return handle;
 }
 
 async function openEvents(

@@ -57,6 +57,8 @@ export interface ChannelCounters {
  * @internal
  */
 export interface NetworkChannel {
+  /** When everything it wants to know beforehand is there; absent: at once. Never rejects. */
+  readonly ready?: Promise<unknown> | undefined;
   /**
    * Packets wait in the channel until the program asks for them, as those in a file do: the handle reads
    * only then, and neither its queue's limits nor time lose any.

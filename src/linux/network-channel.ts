@@ -83,6 +83,10 @@ export class LinuxNetworkChannel implements NetworkChannel {
     }
   }
 
+  get ready(): Promise<unknown> | undefined {
+    return this.#attribution?.ready;
+  }
+
   start(listener: ChannelListener): void {
     const { fd } = this.#queue.socket;
     this.#wakeup = new QueueWakeup(fd, listener, () => this.#receiver.packets);

@@ -62,6 +62,10 @@ export class SniffChannel implements NetworkChannel {
     }
   }
 
+  get ready(): Promise<unknown> | undefined {
+    return this.#attribution?.ready;
+  }
+
   start(listener: ChannelListener): void {
     this.#wakeup = new SniffWakeup(this.#reader.ring, listener);
   }

@@ -35,6 +35,11 @@ class Lookups {
     this.#watch = ProcessWatch.acquire();
   }
 
+  /** When the sockets that were there before are known. */
+  get ready(): Promise<unknown> {
+    return this.#watch.tracker.settled;
+  }
+
   /** For a program with these options. */
   lookup({ direction = 'outbound' }: BpfOptions): ProcessLookup {
     const { maps } = this.#watch.tracker;
@@ -79,6 +84,10 @@ export class QueueAttribution implements Attribution {
       this.#lookups.close();
       throw error;
     }
+  }
+
+  get ready(): Promise<unknown> {
+    return this.#lookups.ready;
   }
 
   /** Options of a program that notes the owner of each packet it matches. */
@@ -128,6 +137,10 @@ export class RecordAttribution implements Attribution {
   /** @throws {@link UnsupportedError} naming the missing capability or kernel feature */
   constructor(namespace: string | undefined) {
     this.#lookups = new Lookups(namespace);
+  }
+
+  get ready(): Promise<unknown> {
+    return this.#lookups.ready;
   }
 
   adapt(options: BpfOptions): BpfOptions {
