@@ -59,6 +59,12 @@ const HOOKS = {
   lookup: [watching(SK_LOOKUP, AT.BPF_SK_LOOKUP, emitLookup)],
 } as const satisfies Readonly<Record<string, readonly Hook[]>>;
 
+/** A program for a hook. */
+export interface HookProgram {
+  readonly hook: Hook;
+  readonly instructions: readonly Instruction[];
+}
+
 /** What a filter needs. */
 export interface HookPlan {
   readonly hooks: readonly Hook[];

@@ -43,6 +43,8 @@ export interface ProgramOptions {
   readonly seesNamespaceOfPackets: boolean;
   /** Ends of sockets may be reported. */
   readonly reportsClose: boolean;
+  /** Called when a program cannot decide the filter alone. */
+  readonly onInexact: () => void;
 }
 
 /** How a matching event ends. */
@@ -70,14 +72,17 @@ export function emitFilter(
   facts: EventFacts,
   exits: EventExits & { readonly localUnknown?: boolean },
 ): void {
-  emitEventFilter(assembler, options.tests, 'socket', {
+  const { localUnknown = false } = exits;
+  const { exact } = emitEventFilter(assembler, options.tests, 'socket', {
     record: R10,
     recordOffset: RECORD_AT,
     accept: exits.match,
     reject: exits.reject,
     facts,
-    localUnknown: exits.localUnknown ?? false,
+    localUnknown,
   });
+  // Records without a local end are judged again in any case.
+  if (!exact && !localUnknown) options.onInexact();
 }
 
 /** Counts the record and, unless the handle only blocks, reports it. Loses r0-r5. */

@@ -21,12 +21,12 @@ import { SocketTracker } from '../sockets/tracker.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import { type Features, probeFeatures } from './features.ts';
 import { HandleOrder } from './handle-order.ts';
-import { buildProgram, type Hook, planHooks } from './hooks.ts';
+import { buildProgram, type Hook, type HookPlan, type HookProgram, planHooks } from './hooks.ts';
 import { ListenerRefusal } from './listener-refusal.ts';
 import { LocalEnds } from './local-ends.ts';
 import { addOpenPorts } from './open-ports.ts';
 import type { ProgramOptions } from './report.ts';
-import { checkRequirements } from './requirements.ts';
+import { checkExactness, checkRequirements } from './requirements.ts';
 import { createMaps, type SocketMaps } from './state.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
@@ -82,34 +82,24 @@ export class SocketChannel implements EventChannel {
   }
 
   setFilter(filter: Filter): void {
-    const { mode } = this.#options;
-    const plan = planHooks(filter.tests, mode);
+    const plan = planHooks(filter.tests, this.#options.mode);
     checkRequirements(this.#options, this.#features, plan, this.#refusal);
-    const options: ProgramOptions = {
-      ...this.#features,
-      tests: filter.tests,
-      mode,
-      errno: this.#options.blockErrno,
-      namespaceCookie: this.#namespaceCookie,
-      generation: this.#ring.nextGeneration(),
-      ringFd: this.#ring.fd,
-      countersFd: this.#ring.countersFd,
-      stateFd: this.#maps.state.fd,
-      boundFd: this.#maps.bound.fd,
-      flowsFd: this.#maps.flows.fd,
-      trackerFd: this.#tracker.maps.storageFd,
-      namesFd: this.#tracker.maps.namesFd,
-      tracksPorts: plan.tracksPorts,
-      tracksFlows: plan.tracksFlows,
-      reportsClose: plan.reportsClose,
-    };
-    this.#attach(plan.hooks, options);
+    let isExact = true;
+    const options = this.#programOptions(filter, plan, () => {
+      isExact = false;
+    });
+    const programs = plan.hooks.map((hook) => ({
+      hook,
+      instructions: buildProgram(hook, options),
+    }));
+    checkExactness(this.#options, isExact);
+    this.#attach(programs);
+    this.#ring.useFilter(this.#residual(filter, isExact));
     if (plan.tracksPorts && !this.#hasOpenPorts) {
       this.#hasOpenPorts = true;
       const { ownersFd } = this.#tracker.maps;
       addOpenPorts(this.#options.namespace, this.#maps.bound, ownersFd);
     }
-    this.#ring.useFilter(this.#residual(filter));
   }
 
   detach(): void {
@@ -132,16 +122,39 @@ export class SocketChannel implements EventChannel {
     this.#localEnds.close();
   }
 
-  #attach(hooks: readonly Hook[], options: ProgramOptions): void {
+  #programOptions(filter: Filter, plan: HookPlan, onInexact: () => void): ProgramOptions {
+    const { storageFd, namesFd } = this.#tracker.maps;
+    return {
+      ...this.#features,
+      tests: filter.tests,
+      mode: this.#options.mode,
+      errno: this.#options.blockErrno,
+      namespaceCookie: this.#namespaceCookie,
+      generation: this.#ring.nextGeneration(),
+      ringFd: this.#ring.fd,
+      countersFd: this.#ring.countersFd,
+      stateFd: this.#maps.state.fd,
+      boundFd: this.#maps.bound.fd,
+      flowsFd: this.#maps.flows.fd,
+      trackerFd: storageFd,
+      namesFd,
+      tracksPorts: plan.tracksPorts,
+      tracksFlows: plan.tracksFlows,
+      reportsClose: plan.reportsClose,
+      onInexact,
+    };
+  }
+
+  #attach(programs: readonly HookProgram[]): void {
     const cgroup = openRootCgroup();
     const namespace = openSync(this.#options.namespace ?? OWN_NAMESPACE, 'r');
     const isFirst = this.#links.size === 0;
     try {
-      for (const hook of hooks) {
-        const target = hook.attachType === BPF_ATTACH_TYPE.BPF_SK_LOOKUP ? namespace : cgroup;
-        this.#hookIn(hook, options, target);
+      for (const program of programs) {
+        const isLookup = program.hook.attachType === BPF_ATTACH_TYPE.BPF_SK_LOOKUP;
+        this.#hookIn(program, isLookup ? namespace : cgroup);
       }
-      this.#drop(hooks);
+      this.#drop(programs);
     } catch (error) {
       if (isFirst) this.detach();
       throw error;
@@ -151,9 +164,8 @@ export class SocketChannel implements EventChannel {
     }
   }
 
-  #hookIn(hook: Hook, options: ProgramOptions, target: number): void {
+  #hookIn({ hook, instructions }: HookProgram, target: number): void {
     const { type, attachType } = hook;
-    const instructions = buildProgram(hook, options);
     using program = loadProgram(instructions, { name: KERNEL_NAME, type, attachType });
     const link = this.#links.get(attachType);
     if (link) link.update(program);
@@ -167,9 +179,9 @@ export class SocketChannel implements EventChannel {
   }
 
   /** Takes out what the new filter does not need. */
-  #drop(hooks: readonly Hook[]): void {
+  #drop(programs: readonly HookProgram[]): void {
     for (const attachType of [...this.#links.keys()]) {
-      if (!hooks.some((hook) => hook.attachType === attachType)) this.#unhook(attachType);
+      if (!programs.some(({ hook }) => hook.attachType === attachType)) this.#unhook(attachType);
     }
   }
 
@@ -180,10 +192,10 @@ export class SocketChannel implements EventChannel {
   }
 
   /** Records without a local end get it, and meet the filter again. */
-  #residual(filter: Filter): Residual {
+  #residual(filter: Filter, isExact: boolean): Residual {
     const matches = createResidual(filter);
     return (record) => {
-      if (!isLocalUnknown(record)) return true;
+      if (!isLocalUnknown(record)) return isExact || matches(record);
       this.#localEnds.complete(record);
       return matches(record);
     };
