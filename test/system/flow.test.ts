@@ -194,6 +194,17 @@ describe('how UDP flows end', () => {
     expect(new Set(log.events.map(({ localPort }) => localPort)).size).toBe(1);
   });
 
+  test('of a socket that was there before the handle', async () => {
+    const port = nextPort++;
+    const server = await startScript(net.b, 'flow-udp', ['server', '127.0.0.1', port]);
+    await using log = await FlowLog.open(net.b, 'inbound');
+    const client = await startScript(net.b, 'flow-udp', ['client', '127.0.0.1', port]);
+    const end = await ownEnd(server);
+    await client.output;
+    await log.settle(2);
+    expectFlow(log.events, end, { protocol: UDP, outbound: false });
+  });
+
   test('packets keep a flow alive', async () => {
     await using log = await FlowLog.open(net.b, 'outbound', { flowTimeoutMs: 500 });
     const { stdout } = await net.b.exec(process.execPath, [
