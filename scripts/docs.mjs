@@ -78,7 +78,9 @@ const environment = {
   NO_COLOR: '1',
   TZ: 'UTC',
 };
-const names = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+const names = readdirSync(join(ROOT, 'docs'), { recursive: true }).filter((name) =>
+  name.endsWith('.md'),
+);
 let stale = 0;
 
 /** Writes a file that is not as it should be, or says so. */

@@ -14,7 +14,8 @@ export interface CodeBlock {
 
 /** Every document of the project. */
 export function documents(): string[] {
-  const docs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  const files = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
+  const docs = files.filter((name) => name.endsWith('.md'));
   return ['README.md', ...docs.map((name) => join('docs', name))];
 }
 

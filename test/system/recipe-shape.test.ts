@@ -207,6 +207,11 @@ test('TCP at 20 Mbit/s arrives byte-exact, not faster', async () => {
   const { outbound } = running.stats();
   expect(outbound.delayed).toBeGreaterThan(0);
   await expectBalance(running);
+  // Not held: the connection would be throttled by its own packets in the queue.
+  expect(running.handle.stats()).toMatchObject({
+    injected: outbound.delayed,
+    dropped: outbound.delayed,
+  });
 });
 
 test('reset: a TCP connection ends', async () => {

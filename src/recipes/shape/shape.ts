@@ -200,8 +200,7 @@ class Running implements Shaper {
     const { dueMs, isDuplicated, corruption } = decision;
     if (corruption >= 0) corruptPacket(packet, corruption);
     const isNow = dueMs <= nowMs;
-    const isHeld =
-      isNow || (this.#heldCount < HELD_PACKETS_MAX && dueMs - nowMs < HOLD_TIME_MS_MAX);
+    const isHeld = isNow || this.#canHold(packet, dueMs - nowMs);
     const kept = isNow && !isDuplicated ? packet : packet.retain();
     const delayed: DelayedPacket = { packet: kept, link, dueMs, isDuplicated, isHeld, serial: 0 };
     if (!isHeld) this.handle.drop(kept);
@@ -209,6 +208,16 @@ class Running implements Shaper {
     link.stats.waiting++;
     if (isNow) this.#leave(delayed);
     else this.#delayed.add(delayed);
+  }
+
+  /**
+   * Whether the kernel shall keep a packet. Those of its own TCP it shall not: it lets a connection
+   * have about a millisecond's worth of data in queues of this host (TCP small queues), so that 20 ms
+   * of latency would leave 2 Mbit/s of 80 (measured).
+   */
+  #canHold(packet: Packet, delayMs: number): boolean {
+    if (this.#heldCount >= HELD_PACKETS_MAX || delayMs >= HOLD_TIME_MS_MAX) return false;
+    return packet.tcp === null || !packet.address.outbound;
   }
 
   #leave({ packet, link, isDuplicated, isHeld }: DelayedPacket): void {
