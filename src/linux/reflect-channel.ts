@@ -14,9 +14,8 @@ import { decodeReflectEvent } from '../divert/event-record.ts';
 import type { Filter } from '../filter/index.ts';
 import { EVENT_RECORD, REFLECT_EVENT } from '../packet/event-layout.ts';
 import { BpfMap } from './bpf/map.ts';
-import { hasMap, nextMapId, readProgramInfo } from './bpf/object-ids.ts';
-import type { Program } from './bpf/program.ts';
-import { EventRing } from './events/event-ring.ts';
+import { hasMap, nextMapId } from './bpf/object-ids.ts';
+import { EventRing, type Residual } from './events/event-ring.ts';
 import {
   handleIdOf,
   isHandleRecord,
@@ -35,7 +34,13 @@ import {
   walkRefused,
 } from './registry/map-walk.ts';
 import { ProcessWatch } from './registry/process-watch.ts';
-import { isMatched, judgeRecord, loadPublishProgram } from './registry/publish-program.ts';
+import {
+  isMatched,
+  judgeRecord,
+  loadPublishProgram,
+  type PublishProgram,
+} from './registry/publish-program.ts';
+import { createReflectResidual } from './registry/reflect-residual.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
 const KERNEL_NAME = `ndivert_${process.pid}`;
@@ -60,7 +65,10 @@ export class ReflectChannel implements EventChannel {
   readonly #timer: NodeJS.Timeout;
   /** Maps that had no content yet when they were looked at. */
   readonly #unfilled = new Set<number>();
-  #program: Program;
+  /** By generation of the filter; those that the program decides alone have none. */
+  readonly #residuals = new Map<number, Residual>();
+  #generation = 0;
+  #program: PublishProgram;
   #pending: DivertEvent[] = [];
   #passed = 0;
   #listener: ChannelListener | undefined;
@@ -72,7 +80,7 @@ export class ReflectChannel implements EventChannel {
     const ringBytes = Math.max(options.queueSizeBytes, MIN_RING_BYTES);
     this.#ring = new EventRing(KERNEL_NAME, ringBytes, this.#onRecord, USUAL_RECORD_BYTES);
     this.#processes = new ProcessWatch(this.#onProcessEnd, this.#onFailed);
-    let program: Program | undefined;
+    let program: PublishProgram | undefined;
     let watch: BpfMap | undefined;
     try {
       program = this.#load(filter);
@@ -133,14 +141,19 @@ export class ReflectChannel implements EventChannel {
     this.#ring.close();
   }
 
-  #load(filter: Filter): Program {
+  #load(filter: Filter): PublishProgram {
     const { fd, countersFd } = this.#ring;
-    return loadPublishProgram(filter, { ringFd: fd, countersFd }, KERNEL_NAME);
+    const generation = this.#generation + 1;
+    const target = { ringFd: fd, countersFd, generation };
+    const program = loadPublishProgram(filter, target, KERNEL_NAME);
+    this.#generation = generation;
+    if (!program.exact) this.#residuals.set(generation, createReflectResidual(filter));
+    return program;
   }
 
   #announce(): void {
     const value = new Uint8Array(PROGRAM_ID_BYTES);
-    viewOf(value).setUint32(0, readProgramInfo(this.#program.fd).id, true);
+    viewOf(value).setUint32(0, this.#program.id, true);
     this.#watch.update(KEY, value);
   }
 
@@ -149,9 +162,18 @@ export class ReflectChannel implements EventChannel {
     const isOpen = record.getUint8(EVENT_RECORD.EVENT) === REFLECT_EVENT_NUMBER.OPEN;
     const isNews = isOpen ? this.#noteOpen(handleId, copyOf(record)) : this.#noteClose(handleId);
     if (!isMatched(record)) return;
-    if (isNews) this.#pending.push(decodeReflectEvent(record));
-    else this.#passed++;
+    const generation = record.getUint32(EVENT_RECORD.GENERATION, true);
+    this.#keepIf(isNews && this.#isMatch(generation, record), record);
   };
+
+  #isMatch(generation: number, record: DataView): boolean {
+    return this.#residuals.get(generation)?.(record) ?? true;
+  }
+
+  #keepIf(isWanted: boolean, record: DataView): void {
+    if (isWanted) this.#pending.push(decodeReflectEvent(record));
+    else this.#passed++;
+  }
 
   #noteOpen(mapId: number, record: Uint8Array): boolean {
     // What the maps say is newer.
@@ -211,7 +233,8 @@ export class ReflectChannel implements EventChannel {
   #report(record: Uint8Array, event: number): void {
     const view = viewOf(record);
     stampRecord(view, event);
-    if (judgeRecord(this.#program.fd, record)) this.#pending.push(decodeReflectEvent(view));
+    if (!judgeRecord(this.#program.fd, record)) return;
+    this.#keepIf(this.#isMatch(this.#generation, view), view);
   }
 
   readonly #onProcessEnd = (processId: number): void => {

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileFilter } from '../../src/filter/index.ts';
-import { type OpenOptions, open, type ReflectEvent, type ReflectHandle } from '../../src/index.ts';
+import {
+  FilterSet,
+  type OpenOptions,
+  open,
+  type ReflectEvent,
+  type ReflectHandle,
+} from '../../src/index.ts';
 import { listHandles } from '../../src/linux/registry/list-handles.ts';
 import { HandleProcess } from '../helpers/handle-process.ts';
 import { namesOfMaps, programsOf } from '../helpers/kernel-objects.ts';
@@ -54,8 +60,11 @@ class Watcher implements AsyncDisposable {
   }
 }
 
-const reflect = async (filter = `priority == ${PRIORITY}`): Promise<Watcher> =>
-  new Watcher(await open(filter, { layer: 'reflect' }));
+const reflect = async (
+  filter = `priority == ${PRIORITY}`,
+  options: OpenOptions = {},
+): Promise<Watcher> =>
+  new Watcher(await open(filter, { queueTimeMs: 16_000, ...options, layer: 'reflect' }));
 
 const brief = ({ event, filter }: ReflectEvent): string => `${event} ${filter}`;
 
@@ -156,7 +165,7 @@ describe('which handles', () => {
       first.burst(FILTER, here({ mode: 'sniff' }), 200),
       second.burst(FILTER, here(), 200),
     ]);
-    const events = await watcher.rest();
+    const events = [...(await watcher.take(800)), ...(await watcher.rest())];
     for (const { pid } of [first, second]) {
       const own = events.filter(({ processId }) => processId === pid);
       const wanted = Array.from({ length: 200 }, (_, index) => [
@@ -205,6 +214,25 @@ describe('which handles', () => {
       if (watcher === whole) expect(opened).toHaveLength(6000);
       expect(watcher.handle.stats().lost.total).toBe(0);
     }
+  });
+
+  test('filters of the extended dialect, which the program alone cannot decide', async () => {
+    await using process = await HandleProcess.start();
+    await using watcher = await reflect(`processId == ${process.pid} and priority in @wanted`, {
+      dialect: 'extended',
+      sets: { wanted: new FilterSet([3, 6]) },
+    });
+    for (const priority of [1, 2, 3, 4, 5, 6]) {
+      await process.open(`${priority}`, FILTER, here({ priority }));
+    }
+    await process.close('3');
+    await process.kill();
+    const events = await watcher.take(4);
+    const texts = events.map(({ event, priority }) => `${event} ${priority}`);
+    expect(texts).toEqual(['open 3', 'open 6', 'close 3', 'close 6']);
+    expect(await watcher.rest()).toEqual([]);
+    const { received, matched, passed } = watcher.handle.stats();
+    expect({ received, rest: matched - passed }).toEqual({ received: 4, rest: 4 });
   });
 
   test('reflect handles are not reported, to themselves or others', async () => {

@@ -5,13 +5,13 @@
  * @module
  */
 import { Assembler, type Label } from '../../bpf/assembler.ts';
-import { R0, R1, R2, R3, R6, R7, R8, R9 } from '../../bpf/instruction.ts';
+import { type Instruction, R0, R1, R2, R3, R6, R7, R8, R9 } from '../../bpf/instruction.ts';
 import { SystemError, UnsupportedError, VerifierError } from '../../errors.ts';
 import { emitEventFilter } from '../../filter/emit-event-bpf.ts';
 import type { Filter } from '../../filter/index.ts';
 import { EVENT_RECORD, REFLECT_EVENT } from '../../packet/event-layout.ts';
 import { emitCount } from '../bpf/emit-count.ts';
-import type { Program } from '../bpf/program.ts';
+import { readProgramInfo } from '../bpf/object-ids.ts';
 import { loadSyscallProgram, runSyscallProgram } from '../bpf/syscall-program.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
 import { ERRNO } from '../sys/constants.ts';
@@ -42,27 +42,46 @@ const ROOMS = [256, 512, 1024, 2048, 4096, 8192, 16_384, MAX_RECORD_BYTES] as co
 
 /** Where the program writes to. */
 export interface PublishTarget {
+  /** Written into the records, to tell which filter decided. */
+  readonly generation: number;
   /** A ring buffer. */
   readonly ringFd: number;
   /** Counters as in {@link EVENT_COUNTER}. */
   readonly countersFd: number;
 }
 
+/** A loaded program. */
+export interface PublishProgram extends Disposable {
+  readonly fd: number;
+  /** Names it on this machine. */
+  readonly id: number;
+  /** It lets nothing through but what the filter matches. */
+  readonly exact: boolean;
+  close(): void;
+}
+
 /**
  * Loads the program of a reflect handle.
  *
+ * @param name for listings, at most 15 letters
  * @throws {@link UnsupportedError} before Linux 5.14, or without the capability
  */
-export function loadPublishProgram(filter: Filter, target: PublishTarget, name: string): Program {
+export function loadPublishProgram(
+  filter: Filter,
+  target: PublishTarget,
+  name: string,
+): PublishProgram {
+  const { instructions, exact } = emitPublish(filter, target);
   try {
-    return loadSyscallProgram(emitPublish(filter, target), name);
+    const program = loadSyscallProgram(instructions, name);
+    return { ...program, id: readProgramInfo(program.fd).id, exact };
   } catch (cause) {
     const isRefused = cause instanceof SystemError && !(cause instanceof VerifierError);
     if (!isRefused || cause.errno !== ERRNO.EINVAL) throw cause;
     throw new UnsupportedError('BPF_PROG_TYPE_SYSCALL', 'This kernel has no reflect layer.', {
       cause,
       since: '5.14',
-      hint: 'The reflect layer needs Linux 5.14 or newer.',
+      hint: 'It needs Linux 5.14 or newer.',
     });
   }
 }
@@ -70,14 +89,15 @@ export function loadPublishProgram(filter: Filter, target: PublishTarget, name: 
 function emitPublish(
   filter: Filter,
   target: PublishTarget,
-): Parameters<typeof loadSyscallProgram>[0] {
+): { readonly instructions: readonly Instruction[]; readonly exact: boolean } {
   const assembler = new Assembler();
   const accept = assembler.newLabel('match');
   const reject = assembler.newLabel('no_match');
   const output = assembler.newLabel('output');
   const judged = assembler.newLabel('judged');
   assembler.move(R6, R1);
-  emitEventFilter(assembler, filter.tests, 'reflect', { record: R6, accept, reject });
+  const exits = { record: R6, accept, reject };
+  const { exact } = emitEventFilter(assembler, filter.tests, 'reflect', exits);
   assembler.label(accept);
   emitCount(assembler, target.countersFd, EVENT_COUNTER.MATCHED);
   assembler.moveImmediate(R8, 0);
@@ -92,7 +112,7 @@ function emitPublish(
   assembler.exit();
   assembler.label(output);
   emitOutput(assembler, target);
-  return assembler.assemble().instructions;
+  return { ...assembler.assemble(), exact };
 }
 
 /** Puts the record into the ring, with r8 as its notes. */
@@ -104,7 +124,7 @@ function emitOutput(assembler: Assembler, target: PublishTarget): void {
   for (const bytes of ROOMS) {
     const larger = assembler.newLabel();
     assembler.jumpIf64('JGT', R7, bytes, larger);
-    emitCopy(assembler, target.ringFd, bytes, { full, done });
+    emitCopy(assembler, target, bytes, { full, done });
     assembler.label(larger);
   }
   assembler.jump(done);
@@ -118,12 +138,12 @@ function emitOutput(assembler: Assembler, target: PublishTarget): void {
 
 function emitCopy(
   assembler: Assembler,
-  ringFd: number,
+  target: PublishTarget,
   bytes: number,
   exits: { readonly full: Label; readonly done: Label },
 ): void {
   const unreadable = assembler.newLabel();
-  assembler.loadMap(R1, ringFd);
+  assembler.loadMap(R1, target.ringFd);
   assembler.moveImmediate(R2, bytes);
   assembler.moveImmediate(R3, 0);
   assembler.call('ringbuf_reserve');
@@ -135,6 +155,7 @@ function emitCopy(
   assembler.call('copy_from_user');
   assembler.jumpIf64('JNE', R0, 0, unreadable);
   assembler.store('B', R9, EVENT_RECORD.NOTES, R8);
+  assembler.storeImmediate('W', R9, EVENT_RECORD.GENERATION, target.generation);
   assembler.move(R1, R9);
   assembler.moveImmediate(R2, 0);
   assembler.call('ringbuf_submit');
@@ -161,13 +182,13 @@ export function publishRecord(fd: number, { memory, lengthBytes }: HandleRecord)
   runSyscallProgram(fd, context, CONTEXT.BYTES);
 }
 
-/** Whether the filter of a program matches a record; counted like any other. */
+/** Whether a program lets a record through; counted like any other. */
 export function judgeRecord(fd: number, record: Uint8Array): boolean {
   setContext(record, MODE.JUDGE);
   return runSyscallProgram(fd, context, CONTEXT.BYTES).result === 1;
 }
 
-/** Whether the filter matched a record that came through the ring. */
+/** Whether the program let a record through that came by the ring. */
 export function isMatched(record: DataView): boolean {
   return (record.getUint8(EVENT_RECORD.NOTES) & NOTE_UNMATCHED) === 0;
 }
