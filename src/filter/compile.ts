@@ -67,12 +67,9 @@ function checkSets(sets: FilterSets | undefined, dialect: Dialect | undefined): 
 function compileObject(source: string, layer: Layer, dialect: Dialect): Filter {
   const result = readObject(source);
   if (result.tests === null) {
-    throw filterError(source, layer, {
-      code: 'bad-object',
-      position: 0,
-      length: 1,
-      reason: { kind: 'object', stoppedAt: result.stoppedAt },
-    });
+    const reason = { kind: 'object', stoppedAt: result.stoppedAt } as const;
+    const problem = { code: 'bad-object', position: 0, length: 1, reason } as const;
+    throw filterError(source, layer, problem, hintFor(source, layer, problem));
   }
   const { tests } = result;
   const warnLater = (): FilterWarning[] => findObjectWarnings(tests, layer);

@@ -8,7 +8,6 @@ import { FilterError } from '../errors.ts';
 import type { Layer } from '../packet/address.ts';
 import { excerpt } from './excerpt.ts';
 import { ALL_FIELDS } from './extended/fields.ts';
-import { hintFor } from './hints/hints.ts';
 import type { Expectation, FilterProblem } from './problem.ts';
 import { visible } from './visible.ts';
 
@@ -87,7 +86,7 @@ export function filterError(
   source: string,
   layer: Layer,
   problem: FilterProblem,
-  hint: string | undefined = hintFor(source, layer, problem),
+  hint: string | undefined,
 ): FilterError {
   const { code, position, length } = problem;
   const sentence = sentenceFor(source, layer, problem);

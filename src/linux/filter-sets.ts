@@ -72,8 +72,7 @@ class Half implements Disposable {
 
   /** Puts a new map in the place of the old one. */
   fill(entries: Iterable<SetEntry>): void {
-    const isPrefixes = this.#kind === 'prefixes';
-    const own = [...entries].filter((entry) => isPrefixEntry(entry) === isPrefixes);
+    const own = this.#ownOf(entries);
     const old = this.#inner;
     this.#size = own.length;
     if (own.length === 0) {
@@ -114,6 +113,13 @@ class Half implements Disposable {
     };
   }
 
+  #ownOf(entries: Iterable<SetEntry>): readonly SetEntry[] {
+    const isPrefixes = this.#kind === 'prefixes';
+    const own: SetEntry[] = [];
+    for (const entry of entries) if (isPrefixEntry(entry) === isPrefixes) own.push(entry);
+    return own;
+  }
+
   #keyOf(entry: SetEntry): Uint8Array {
     return this.#key.bytes.subarray(0, writeSetKey(this.#key.view, entry));
   }
@@ -124,7 +130,7 @@ class Half implements Disposable {
     for (let from = 0; from < entries.length; from += BATCH_KEYS) {
       const batch = entries.slice(from, from + BATCH_KEYS);
       batch.forEach((entry, index) => {
-        writeSetKey(new DataView(keys.bytes.buffer, index * keyBytes, keyBytes), entry);
+        writeSetKey(keys.view, entry, index * keyBytes);
       });
       inner.insertAll(keys, batch.length);
     }

@@ -168,7 +168,8 @@ export class FilterSet implements Iterable<string | number> {
   }
 
   /**
-   * Puts other members in the place of all there are. Filters see the old ones or the new ones, never a mixture.
+   * Puts other members in the place of all there are, at once. In the kernel single values change a moment before
+   * prefixes do; no packet sees an emptied set.
    *
    * @param entries - as for the constructor; when one of them is refused, nothing changes
    * @throws RangeError as the constructor

@@ -10,7 +10,10 @@ import type { FilterProblem } from '../problem.ts';
 import { ALL_FIELDS, isExtendedName } from './fields.ts';
 
 /** What WinDivert's advice says of things that are allowed here. */
-const OUTDATED = /^There (?:is|are) no |^Use parentheses|^An object string must/;
+const OUTDATED =
+  /^There (?:is|are) no (?:"in"|CIDR|bit operations|lists|ranges|strings)|^Use parentheses/;
+const SETS =
+  'Sets, ranges and prefixes: tcp.DstPort in { 80, 8000..8100 }, ip.DstAddr == 10.0.0.0/8';
 
 /**
  * Advice for a problem of the extended dialect.
@@ -30,7 +33,7 @@ export function extendedHintFor(
       : 'Handles have a process id only: processId.';
   }
   const hint = hintFor(source, layer, problem);
-  return hint !== undefined && OUTDATED.test(hint) ? undefined : hint;
+  return hint !== undefined && OUTDATED.test(hint) ? SETS : hint;
 }
 
 /**

@@ -30,13 +30,14 @@ export function isPrefixEntry({ length }: SetEntry): boolean {
 /**
  * Writes a member's key: of the trie for a prefix, of the hash for a single value.
  *
- * @param key - at least {@link SET_MAP.TRIE_KEY} bytes
+ * @param key - written to
+ * @param offset - where the key begins
  * @returns how many bytes the key has
  */
-export function writeSetKey(key: DataView, entry: SetEntry): number {
+export function writeSetKey(key: DataView, entry: SetEntry, offset = 0): number {
   const isPrefix = isPrefixEntry(entry);
-  const at = isPrefix ? TRIE_VALUE_OFFSET : 0;
-  if (isPrefix) key.setUint32(0, entry.length, true);
+  const at = offset + (isPrefix ? TRIE_VALUE_OFFSET : 0);
+  if (isPrefix) key.setUint32(offset, entry.length, true);
   const [w0, w1, w2, w3] = entry.words;
   key.setUint32(at, w3);
   key.setUint32(at + WORD_BYTES, w2);

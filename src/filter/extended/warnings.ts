@@ -21,7 +21,8 @@ function maskWarning(test: TestNode): FilterWarning | null {
     const message = `the number has bits that the mask leaves out: ${field.name} is ${outcome}`;
     return { code: 'constant-test', position, message };
   }
-  if (field.format === 'ipv4' || (mask & field.high) !== 0n || field.high < mask) return null;
+  const bits = (1n << BigInt(field.high.toString(2).length)) - 1n;
+  if (field.format === 'ipv4' || (mask & bits) !== 0n) return null;
   return { code: 'constant-test', position, message: `${field.name} has none of these bits` };
 }
 
