@@ -30,7 +30,12 @@ test('10,000 connections over 100 ports: every second port is blocked, no other'
       blocked.set(remotePort, (blocked.get(remotePort) ?? 0) + 1);
     }
   })();
-  const { stderr } = await net.a.exec('python3', [script('tcp-ports'), '7300', '100', '10000']);
+  const { stdout, stderr } = await net.a.exec('python3', [
+    script('tcp-ports'),
+    '7300',
+    '100',
+    '10000',
+  ]);
   expect(stderr).toBe('');
   const seen: Record<string, Record<string, number>> = JSON.parse(stdout);
   handle.shutdown('receive');
