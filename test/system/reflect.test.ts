@@ -217,20 +217,22 @@ describe('which handles', () => {
   });
 
   test('filters of the extended dialect, which the program alone cannot decide', async () => {
-    await using process = await HandleProcess.start();
-    await using watcher = await reflect(`processId == ${process.pid} and priority in @wanted`, {
+    await using wanted = await HandleProcess.start();
+    await using other = await HandleProcess.start();
+    await using watcher = await reflect('processId in @wanted', {
       dialect: 'extended',
-      sets: { wanted: new FilterSet([3, 6]) },
+      sets: { wanted: new FilterSet([wanted.pid]) },
     });
-    for (const priority of [1, 2, 3, 4, 5, 6]) {
-      await process.open(`${priority}`, FILTER, here({ priority }));
+    for (const ttl of [1, 2]) {
+      await other.open(`${ttl}`, 'udp', here());
+      await wanted.open(`${ttl}`, `ip.TTL == ${ttl}`, here());
     }
-    await process.close('3');
-    await process.kill();
-    const events = await watcher.take(4);
-    const texts = events.map(({ event, priority }) => `${event} ${priority}`);
-    expect(texts).toEqual(['open 3', 'open 6', 'close 3', 'close 6']);
-    expect(await watcher.rest()).toEqual([]);
+    await wanted.close('1');
+    await Promise.all([wanted.kill(), other.kill()]);
+    const events = [...(await watcher.take(4)), ...(await watcher.rest())];
+    expect(events.map(brief)).toEqual([
+      ...['open ip.TTL == 1', 'open ip.TTL == 2', 'close ip.TTL == 1', 'close ip.TTL == 2'],
+    ]);
     const { received, matched, passed } = watcher.handle.stats();
     expect({ received, rest: matched - passed }).toEqual({ received: 4, rest: 4 });
   });
