@@ -383,6 +383,29 @@ describe('what packets say', () => {
     expect(seen).toEqual([4]);
   });
 
+  test('processes, where the file has them', async () => {
+    const file = await captureOf([
+      { ...frame(1), processId: 42, processName: 'curl' },
+      { ...frame(2), processId: 43, processName: 'wget' },
+      frame(3),
+    ]);
+    const { handle, written } = await run(file, 'processName == "curl" or udp.PayloadLength == 3', {
+      dialect: 'extended',
+      attribution: true,
+    });
+    const seen: unknown[] = [];
+    for await (const packet of handle) {
+      seen.push([packet.payload.length, packet.process?.pid, packet.process?.name]);
+      handle.send(packet);
+    }
+    await handle.close();
+    expect(seen).toEqual([
+      [1, 42, 'curl'],
+      [3, undefined, undefined],
+    ]);
+    expect(await written()).toEqual((await readAll(file)).records);
+  });
+
   test('a checksum left to the card is computed when the packet is changed', async () => {
     const bytes = build(4, 'udp', 10);
     bytes.set([0x12, 0x34], 26);

@@ -122,7 +122,7 @@ export class CaptureLine {
       direction: directionOf(flags),
     };
     const size = { offset: 0, length, originalLength: length };
-    this.route({ packet, ...size, flags, interfaceIndex, processId: 0, wasMet: true }, from);
+    this.route({ packet, ...size, flags, interfaceIndex, process: null, wasMet: true }, from);
   }
 
   /** A packet ends here. */

@@ -9,9 +9,11 @@ import type { ResolvedOptions } from '../../divert/options.ts';
 import { Slot, type SlotOwner } from '../../divert/slot.ts';
 import { verifyChecksums } from '../../divert/verify-checksums.ts';
 import { compileMatcher } from '../../filter/emit-js.ts';
+import { encodeProcessName } from '../../filter/extended/process-name.ts';
 import type { Filter } from '../../filter/index.ts';
 import { MATCH, type Matcher, MatchInput } from '../../filter/match-input.ts';
 import { ADDRESS_FLAGS, type Address, encodeFlags } from '../../packet/address.ts';
+import type { ProcessInfo } from '../../packet/process-info.ts';
 import type { CaptureLine } from './capture-line.ts';
 import { metTraveller, NOT_IP, type Traveller, withBytes } from './traveller.ts';
 
@@ -20,6 +22,9 @@ const { OUTBOUND, LOOPBACK, IMPOSTOR, IPV6, SNIFFED, IP_CHECKSUM } = ADDRESS_FLA
 const DIRECTION_FLAGS = OUTBOUND | LOOPBACK;
 
 const COPIED_FLAGS = DIRECTION_FLAGS | IPV6;
+
+/** A user id that nobody has (`(uid_t) -1`): files do not say whose a process is. */
+const UNKNOWN_USER = 0xffff_ffff;
 
 /** Every slot has memory of its own: there is nothing to take back. */
 const OWNER: SlotOwner = { release: () => {} };
@@ -154,14 +159,14 @@ export class PcapChannel implements NetworkChannel {
   /** Whether the filter wants a packet. */
   matches(traveller: Traveller): boolean {
     if (!this.#isAttached || traveller.offset === NOT_IP) return false;
-    const { packet, offset, length, flags, interfaceIndex, processId } = traveller;
+    const { packet, offset, length, flags, interfaceIndex, process } = traveller;
     const input = this.#input;
     input.memory = packet.bytes;
     input.offset = offset;
     input.length = length;
     input.flags = this.#visible(flags);
     input.interfaceIndex = interfaceIndex;
-    input.processId = processId;
+    setProcess(input, process);
     input.timestampLow = Number(BigInt.asUintN(32, packet.timestampNs));
     input.timestampHigh = Number(BigInt.asUintN(32, packet.timestampNs >> HALF_BITS));
     return this.#matcher(input) === MATCH.YES;
@@ -230,6 +235,10 @@ export class PcapChannel implements NetworkChannel {
     slot.length = kept;
     slot.originalLength = originalLength;
     slot.flags = this.#visible(flags) | IP_CHECKSUM;
+    const { process } = traveller;
+    if (process !== null && this.options.attribution) {
+      slot.attribution = { processOf: () => process };
+    }
     if (isSniffed) slot.flags |= SNIFFED;
     else slot.flags |= verifyChecksums(slot.memory, 0, kept);
     slot.interfaceIndex = traveller.interfaceIndex;
@@ -242,4 +251,17 @@ export class PcapChannel implements NetworkChannel {
   #visible(flags: number): number {
     return this.options.layer === 'forward' ? flags & ~DIRECTION_FLAGS : flags;
   }
+}
+
+/** Tells a filter whose the packet is. */
+function setProcess(input: MatchInput, process: ProcessInfo | null): void {
+  input.hasProcess = process !== null;
+  input.processId = process?.pid ?? 0;
+  if (process === null) return;
+  const [word0, word1, word2, word3] = encodeProcessName(process.name);
+  input.userId = UNKNOWN_USER;
+  input.processName0 = word0;
+  input.processName1 = word1;
+  input.processName2 = word2;
+  input.processName3 = word3;
 }

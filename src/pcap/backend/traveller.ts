@@ -6,7 +6,9 @@
 
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { readUint16 } from '../../packet/bytes.ts';
+import type { ProcessInfo } from '../../packet/process-info.ts';
 import { captureDirection, captureInterfaceIndex, networkLayer } from '../network-layer.ts';
+import { processName } from '../notes.ts';
 import { type CaptureDirection, type CaptureRecord, LINK_TYPE } from '../record.ts';
 import type { CapturePacket } from '../write-capture.ts';
 import type { LocalAddresses } from './local-addresses.ts';
@@ -35,7 +37,8 @@ export interface Traveller {
   /** ADDRESS_FLAGS without those of checksums. */
   readonly flags: number;
   readonly interfaceIndex: number;
-  readonly processId: number;
+  /** Whose it is, where the file says so. */
+  readonly process: ProcessInfo | null;
   /** It was with a program. */
   readonly wasMet: boolean;
 }
@@ -59,14 +62,14 @@ export function travellerOf(record: CaptureRecord, directions: Directions): Trav
     originalLength: Math.max(length, whole),
     flags: bytes === null ? 0 : flagsOf(record, offset, directions),
     interfaceIndex: captureInterfaceIndex(record) ?? record.interface.index + 1,
-    processId: record.processId ?? 0,
+    process: record.processId === null ? null : processOf(record, record.processId),
     wasMet: false,
   };
 }
 
 /** The packet after it was with a program. @internal */
 export function metTraveller(traveller: Traveller): Traveller {
-  const { packet, offset, length, originalLength, flags, interfaceIndex, processId } = traveller;
+  const { packet, offset, length, originalLength, flags, interfaceIndex, process } = traveller;
   return {
     packet,
     offset,
@@ -74,7 +77,7 @@ export function metTraveller(traveller: Traveller): Traveller {
     originalLength,
     flags,
     interfaceIndex,
-    processId,
+    process,
     wasMet: true,
   };
 }
@@ -113,6 +116,19 @@ function setPppoeLength(bytes: Uint8Array, offset: number, ipBytes: number): voi
   const length = ipBytes + PPPOE.PROTOCOL_BYTES;
   bytes[offset - PPPOE.LENGTH_BEFORE] = length >> 8;
   bytes[offset - PPPOE.LENGTH_BEFORE + 1] = length & 0xff;
+}
+
+/** All that a file has of a process. */
+function processOf(record: CaptureRecord, pid: number): ProcessInfo {
+  return {
+    pid,
+    name: processName(record) ?? '',
+    executable: null,
+    commandLine: null,
+    userId: null,
+    cgroup: null,
+    confidence: 'likely',
+  };
 }
 
 /** What the IP header says; offloaded packets may leave it to the length of the record. */
