@@ -30,6 +30,8 @@ export interface ResolvedEventOptions {
   readonly blockErrno: number;
   /** After how much silence a flow without connections (UDP, ICMP) counts as ended. */
   readonly flowTimeoutMs: number;
+  /** Changes nothing on Linux; others are told (reflect layer). */
+  readonly install: boolean;
   readonly namespace: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly language: FilterLanguage;
@@ -84,6 +86,7 @@ export function resolveEventOptions(
     queueSizeBytes: checkParam('queueSizeBytes', options.queueSizeBytes),
     blockErrno: checkErrno(options.blockError ?? 'EPERM'),
     flowTimeoutMs: checkTimeout(options.flowTimeoutMs ?? FLOW_TIMEOUT_MS.default),
+    install: options.install ?? true,
     namespace: options.namespace,
     signal: options.signal,
     language: { dialect: options.dialect, sets: options.sets },

@@ -125,6 +125,8 @@ export interface ResolvedOptions {
   readonly unhandled: Fate;
   readonly snapLength: number;
   readonly fragments: boolean;
+  /** Changes nothing on Linux; others are told (reflect layer). */
+  readonly install: boolean;
   readonly largePackets: boolean;
   readonly attribution: boolean;
   readonly namespace: string | undefined;
@@ -163,6 +165,7 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
     unhandled: oneOf('unhandled', options.unhandled ?? 'drop', ['drop', 'pass']),
     snapLength: inRange('snapLength', options.snapLength ?? MAX_LENGTH, 1, MAX_LENGTH),
     fragments: options.fragments ?? false,
+    install: options.install ?? true,
     largePackets: options.largePackets ?? false,
     attribution: options.attribution ?? false,
     namespace: options.namespace,

@@ -77,11 +77,12 @@ describe('what events say', () => {
     ['network, sending only', 'false', { access: 'send' }, 8n],
     ['network, fragments', FILTER, { fragments: true }, 0x20n],
     ['network, several', FILTER, { mode: 'sniff', access: 'receive', fragments: true }, 0x25n],
+    ['network, not installing', FILTER, { install: false }, 0x10n],
     ['forward', 'ip.TTL == 3', { layer: 'forward' }, 0n],
     ['flow', 'remotePort == 53', { layer: 'flow' }, 5n],
     ['socket', 'localPort == 53', { layer: 'socket' }, 4n],
     ['socket, sniffing', 'event == BIND', { layer: 'socket', mode: 'sniff' }, 5n],
-    ['socket, dropping', 'false', { layer: 'socket', mode: 'drop' }, 6n],
+    ['socket, dropping', 'false', { layer: 'socket', mode: 'drop', install: false }, 0x16n],
   ])('%s', async (_, filter, options, flags) => {
     await using process = await HandleProcess.start();
     await using watcher = await reflect(`processId == ${process.pid}`);
