@@ -19,7 +19,7 @@ import type { Exemption, FilterCase, FilterEngine } from '../conformance/filter-
 import type { BpfHost } from './bpf-engine.ts';
 import { inputOf, recordOf } from './event-record.ts';
 
-interface EventProgram extends EmittedFilter {
+export interface EventProgram extends EmittedFilter {
   readonly instructions: readonly Instruction[];
 }
 
