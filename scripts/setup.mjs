@@ -43,6 +43,10 @@ const TOOLS = {
     'iptables-nft': 'iptables',
     sysctl: 'procps',
     python3: 'python3',
+    bash: 'bash',
+    zsh: 'zsh',
+    fish: 'fish',
+    groff: 'groff-base',
     tshark: 'tshark',
   },
 };

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { PcapBackend } from '../pcap/index.ts';
+import { openCaptureSource } from './capture-source.ts';
 import { UsageError } from './exit-code.ts';
 
 /** Which files, as commands are told. */
@@ -33,21 +34,13 @@ export async function openOffline(files: OfflineFiles): Promise<PcapBackend | un
   const { pcapBackend } = await import('../pcap/index.ts');
   const sink = write === undefined ? undefined : await openSink(write);
   return pcapBackend({
-    read: read === '-' ? process.stdin : await openSource(read),
+    read: await openCaptureSource(read),
     ...(sink && { write: sink }),
     ...(direction && { direction }),
   });
 }
 
-async function openSource(path: string): Promise<ReturnType<typeof createReadStream>> {
-  // Errors come here, not with the first packet.
-  const file = await open(path, 'r');
-  return createReadStream(path, { fd: file, highWaterMark: 1 << 20 });
-}
-
-async function openSink(
-  path: string,
-): Promise<NodeJS.WriteStream | ReturnType<typeof createWriteStream>> {
+async function openSink(path: string): Promise<NodeJS.WriteStream | WriteStream> {
   if (path !== '-') return createWriteStream(path, { fd: await open(path, 'w') });
   if (process.stdout.isTTY) {
     throw new UsageError('a capture file is not for a terminal: name a file, or use a pipe');

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { createReadStream } from 'node:fs';
 import type { Filter } from '../filter/index.ts';
 import type { AddressInit } from '../packet/address.ts';
 import { readUint8 } from '../packet/bytes.ts';
@@ -16,6 +15,7 @@ import {
   processName,
   readCapture,
 } from '../pcap/index.ts';
+import { openCaptureSource } from './capture-source.ts';
 import type { PacketProcess } from './packet-line.ts';
 import { matchesProcess, type ProcessSpec } from './process-spec.ts';
 
@@ -76,8 +76,7 @@ export async function* readOffline(
   { file, direction: assumed = 'outbound', process: spec }: OfflineOptions,
   counts: OfflineCounts,
 ): AsyncGenerator<OfflinePacket, void> {
-  const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
-  for await (const record of readCapture(input)) {
+  for await (const record of readCapture(await openCaptureSource(file))) {
     counts.captured++;
     const bytes = networkLayer(record);
     if (bytes === null) {

@@ -71,7 +71,8 @@ export function parseSize(text: string): number {
 
 /** Bits a second: `800kbit`, `2mbit`. */
 export function parseRate(text: string): number {
-  const [, digits = '', unit = 'bit'] = /^(\d+(?:\.\d+)?)([kmg]?bit)(?:\/s|ps)?$/i.exec(text) ?? [];
+  const [, digits = '', unit = 'bit'] =
+    /^(\d+(?:\.\d+)?)([kmg]?bit)?(?:\/s|ps)?$/i.exec(text) ?? [];
   const bits = Number(digits) * (BITS_PER_UNIT[unit.toLowerCase()] ?? 0);
   if (digits !== '' && bits >= 1) return bits;
   throw new InvalidArgumentError('A rate is needed, such as 800kbit, 2mbit or 1gbit.');

@@ -35,7 +35,8 @@ export class BlockList {
       const words = line.replace(/#.*/, '').trim().split(/\s+/).filter(Boolean);
       const [first = '', ...rest] = words;
       const names = HOSTS_FILE_ADDRESS.test(first) && rest.length > 0 ? rest : words;
-      if (!names.every((name) => this.add(name))) {
+      const isLine = names.length <= 1 || names === rest;
+      if (!isLine || !names.every((name) => this.add(name))) {
         this.bad.push({ number: index + 1, text: line.trim() });
       }
     }

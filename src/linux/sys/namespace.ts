@@ -5,7 +5,7 @@
  * @module
  */
 import { closeSync, openSync } from 'node:fs';
-import { DivertError } from '../../errors.ts';
+import { DivertError, UnsupportedError } from '../../errors.ts';
 import { CLONE_NEWNET } from './constants.ts';
 import { check, libc } from './libc.ts';
 
@@ -15,6 +15,7 @@ import { check, libc } from './libc.ts';
  * @param path e.g. `/run/netns/NAME` or `/proc/PID/ns/net`; undefined: where the thread is
  * @param action must be synchronous
  * @throws {@link DivertError} `file-not-found` when there is no such namespace
+ * @throws {@link UnsupportedError} when it may not be opened
  * @throws {@link SystemError} when it may not be entered (CAP_SYS_ADMIN)
  */
 export function withNamespace<T>(path: string | undefined, action: () => T): T {
@@ -41,6 +42,17 @@ function openNamespace(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EACCES') {
+      throw new UnsupportedError(
+        'CAP_SYS_ADMIN',
+        `The network namespace ${path} may not be opened.`,
+        {
+          cause,
+          code: 'access-denied',
+          hint: 'Run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE.',
+        },
+      );
+    }
     throw new DivertError('file-not-found', `No network namespace at ${path}.`, {
       cause,
       hint: 'Give a path such as /run/netns/NAME (`ip netns list`) or /proc/PID/ns/net.',
