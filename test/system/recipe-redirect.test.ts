@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Redirection, type RedirectOptions, redirect } from '../../src/index.ts';
 import { FAMILIES, type Family } from '../helpers/datagram.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
+import { runNft } from '../helpers/nft.ts';
 import { startProxy, type TcpProxy } from '../helpers/tcp-proxy.ts';
 import { runScript, startScript, waitReady } from '../helpers/traffic.ts';
 
@@ -146,6 +147,53 @@ const ask = (host: string, port = PORT) =>
     ...['-sS', '--max-time', '20', '--http0.9', '--noproxy', '*'],
     `http://${host}:${port}/`,
   ]);
+
+/** Opens many connections at a time; each says its number and counts the answers that are its own. */
+const MANY_CLIENTS = `
+  import net from 'node:net';
+  const [address, port, count] = process.argv.slice(1);
+  let right = 0;
+  await Promise.all(Array.from({ length: Number(count) }, (_, number) => new Promise((resolve) => {
+    const socket = net.connect({ host: address, port: Number(port) }, () => socket.write('number ' + number));
+    socket.on('data', (data) => {
+      if (String(data) === port + ' number ' + number) right++;
+      socket.end();
+    });
+    socket.on('error', resolve).on('close', resolve);
+  })));
+  console.log(right);
+`;
+
+test.each(FAMILIES)('200 connections at a time over %s', async (family) => {
+  const server = await serve(PORT);
+  const running = await start();
+  const client = await net.a.node(MANY_CLIENTS, [net.b[family], String(PORT), '200']);
+  expect(client).toMatchObject({ stderr: '', stdout: '200\n' });
+  expect(running.stats()).toMatchObject({ opened: 200, excluded: 200, refused: 0 });
+  server.child.kill();
+  await expectBalance(running);
+});
+
+test.each([
+  ['that lets lo pass first', 'iif lo accept;', 15003, `${PORT} hello\n`],
+  ['that drops invalid packets on lo too', '', 15004, ''],
+])('a firewall %s', async (_name, first, localPort, expected) => {
+  const server = await serve(PORT);
+  const rule = 'ct state invalid drop';
+  await runNft(
+    net.a,
+    `table inet firewall { chain in { type filter hook input priority 0; ${first} ${rule}; }; }`,
+  );
+  await start();
+  const args = [net.b.ipv4, String(localPort), String(PORT)];
+  const client = await net.a.node(SAME_PORT_CLIENT, args, { timeoutMs: 3000 });
+  await runNft(net.a, 'delete table inet firewall');
+  server.child.kill();
+  expect({ stdout: client.stdout, stderr: client.stderr }).toEqual({
+    stdout: expected,
+    stderr: '',
+  });
+});
 
 test('`exclude`, other ports and connections from before are left alone', async () => {
   const server = await serve(PORT, 9000);

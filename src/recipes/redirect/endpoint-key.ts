@@ -22,8 +22,6 @@ const ADDRESSES = {
 } as const;
 /** 16-bit units of an IPv6 address. */
 const UNITS = 8;
-/** The third word of an IPv4-mapped address. */
-const IPV4_MAPPED = 0xffff;
 /** What stands before an IPv4 address in the addresses of sockets for both families. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
 
@@ -44,16 +42,9 @@ export function parseKey({ address, port }: Endpoint): EndpointKey | null {
   const ipv4 = parseIPv4Address(address.replace(MAPPED, ''));
   if (ipv4 !== null) return ipv4Key(ipv4, port);
   const words = parseIPv6Address(address.replace(/%.*$/, ''));
-  return words === null ? null : keyOfWords([...words].reverse(), port);
-}
-
-/** Key of an address in 32-bit words, the most significant first. An IPv4-mapped one is IPv4. */
-export function keyOfWords(words: readonly number[], port: number): EndpointKey {
-  const [first = 0, second = 0, third = 0, last = 0] = words;
-  if (words.length === 1) return ipv4Key(first, port);
-  if (first === 0 && second === 0 && third === IPV4_MAPPED) return ipv4Key(last, port);
+  if (words === null) return null;
   let text = '';
-  for (const word of words) text += String.fromCharCode(word >>> 16, word & 0xffff);
+  for (const word of [...words].reverse()) text += String.fromCharCode(word >>> 16, word & 0xffff);
   return text + String.fromCharCode(port);
 }
 

@@ -1,100 +1,65 @@
 /**
- * Tells the proxy's own connections from others: those of the processes that hold its listening
- * socket (proc(5): /proc/PID/net/tcp, /proc/PID/fd).
+ * Tells the proxy's own connections from others: those of the processes that hold the socket that
+ * listens on its port (proc(5): /proc/PID/net/tcp, /proc/PID/fd).
  *
  * @module
  */
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
-import type { EndpointKey } from './endpoint-key.ts';
-import { findSockets, TCP_STATE } from './proc-net-tcp.ts';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { findListeners } from './proc-net-tcp.ts';
 
-/** Looking for the proxy among all processes takes milliseconds: not more often than this. */
-const SEARCH_INTERVAL_MS = 500;
+/** The kernel's list of sockets takes some 10 ms to read: what it said holds for a while. */
+const LISTENERS_MS = 1000;
+/** As long as nobody listens, somebody may begin to. */
+const NO_LISTENERS_MS = 50;
+const PROCESSES_MAX = 4096;
 
 export class ProxyProcess {
   readonly #port: number;
-  readonly #namespace: string | undefined;
-  /** Processes that had the listening socket when they were last looked at. */
-  #pids: readonly string[] = [];
-  #searchedMs = Number.NEGATIVE_INFINITY;
+  #listeners: ReadonlySet<string> = new Set();
+  #readMs = Number.NEGATIVE_INFINITY;
+  /** Whether processes that have connected are the proxy, since the list was read. */
+  readonly #known = new Map<number, boolean>();
 
-  /**
-   * @param port the proxy listens on
-   * @param namespace path of the network namespace it is in; default: this process's
-   */
-  constructor(port: number, namespace: string | undefined) {
+  /** @param port the proxy listens on */
+  constructor(port: number) {
     this.#port = port;
-    this.#namespace = namespace;
   }
 
   /**
-   * Whether the proxy is who connects.
+   * Whether a process is the proxy, or one of its workers.
    *
-   * @param source of a SYN whose socket is on this machine
    * @param nowMs monotonic
    */
-  isConnecting(source: EndpointKey, nowMs: number): boolean {
-    const found = this.#ask(source);
-    if (found !== undefined || nowMs - this.#searchedMs < SEARCH_INTERVAL_MS) return found ?? false;
-    this.#searchedMs = nowMs;
-    this.#pids = this.#search();
-    return this.#ask(source) ?? false;
-  }
-
-  /** Undefined when none of the known processes is the proxy any more. */
-  #ask(source: EndpointKey): boolean | undefined {
-    const [first] = this.#pids;
-    if (first === undefined) return undefined;
-    const listening = findSockets(first, TCP_STATE.LISTEN, this.#port);
-    const connecting = findSockets(first, TCP_STATE.SYN_SENT, { key: source });
-    let isProxy = false;
-    for (const pid of this.#pids) {
-      const sockets = socketsOf(pid);
-      if (![...listening].some((inode) => sockets.has(inode))) continue;
-      isProxy = true;
-      if ([...connecting].some((inode) => sockets.has(inode))) return true;
+  isProxy(pid: number, nowMs: number): boolean {
+    const heldMs = this.#listeners.size > 0 ? LISTENERS_MS : NO_LISTENERS_MS;
+    if (nowMs - this.#readMs > heldMs || this.#known.size > PROCESSES_MAX) {
+      // Of the process's own network namespace: it connects there, and the proxy is there.
+      this.#listeners = findListeners(pid, this.#port);
+      this.#readMs = nowMs;
+      this.#known.clear();
     }
-    return isProxy ? false : undefined;
-  }
-
-  #search(): string[] {
-    const here = namespaceOf(this.#namespace ?? '/proc/self/ns/net');
-    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-    const inside = pids.filter((pid) => namespaceOf(`/proc/${pid}/ns/net`) === here);
-    const [first] = inside;
-    if (here === undefined || first === undefined) return [];
-    const listening = findSockets(first, TCP_STATE.LISTEN, this.#port);
-    if (listening.size === 0) return [];
-    return inside.filter((pid) => {
-      const sockets = socketsOf(pid);
-      return [...listening].some((inode) => sockets.has(inode));
-    });
+    const known = this.#known.get(pid);
+    if (known !== undefined) return known;
+    const isProxy = this.#listeners.size > 0 && holdsOne(pid, this.#listeners);
+    this.#known.set(pid, isProxy);
+    return isProxy;
   }
 }
 
-function namespaceOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    // The process is gone, or not to be looked at.
-    return undefined;
-  }
-}
-
-/** Inodes of the sockets a process has open. */
-function socketsOf(pid: string): ReadonlySet<string> {
-  const sockets = new Set<string>();
+/** Whether a process has one of some sockets open. */
+function holdsOne(pid: number, inodes: ReadonlySet<string>): boolean {
+  const folder = `/proc/${pid}/fd`;
   let names: string[];
   try {
-    names = readdirSync(`/proc/${pid}/fd`);
+    names = readdirSync(folder);
   } catch {
-    return sockets;
+    // The process is gone.
+    return false;
   }
-  for (const name of names) {
-    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${name}`))?.[1];
-    if (inode !== undefined) sockets.add(inode);
-  }
-  return sockets;
+  return names.some((name) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${folder}/${name}`))?.[1];
+    return inode !== undefined && inodes.has(inode);
+  });
 }
 
 function linkOf(path: string): string {

@@ -95,11 +95,12 @@ export async function redirect(options: RedirectOptions): Promise<Redirection> {
       { hint: 'Let the proxy listen on an address of this host, and give it as `to.host`.' },
     );
   }
-  const proxy = new ProxyProcess(target.port, options.namespace);
-  const isAsked = options.excludeProxy !== false && layer === 'network';
-  const translation = new Translation(target, (source, nowMs) =>
-    isAsked ? proxy.isConnecting(source, nowMs) : false,
-  );
+  const proxy = new ProxyProcess(target.port);
+  const isExcluded = (packet: Packet, nowMs: number): boolean => {
+    const pid = packet.process?.pid;
+    return pid !== undefined && proxy.isProxy(pid, nowMs);
+  };
+  const translation = new Translation(target, isExcluded);
   const handles = await openHandles(options, target);
   const redirection = new Running(handles, translation);
   signal?.addEventListener('abort', () => void redirection.close(), { once: true });
@@ -126,7 +127,9 @@ async function openHandles(options: RedirectOptions, target: Target): Promise<Ha
   const wanted = exclude === undefined ? `(${filter})` : `((${exclude})? false: (${filter}))`;
   if (layer === 'network') {
     const text = `(outbound and tcp and ${wanted}) or (${target.sourceFilter})`;
-    return { clients: await open(text, shared), proxy: null };
+    // Who connects is asked for nothing else.
+    const attribution = options.excludeProxy !== false;
+    return { clients: await open(text, { ...shared, attribution }), proxy: null };
   }
   const proxy = await open(`outbound and ${target.sourceFilter}`, shared);
   try {

@@ -38,7 +38,7 @@ export interface TranslationStats {
 
 export class Translation {
   readonly #target: Target;
-  readonly #isExcluded: (source: EndpointKey, nowMs: number) => boolean;
+  readonly #isExcluded: (packet: Packet, nowMs: number) => boolean;
   readonly #table = new ConnectionTable();
   readonly #counts = {
     opened: 0,
@@ -50,7 +50,7 @@ export class Translation {
   };
 
   /** @param isExcluded asked once for each new connection: it is let go */
-  constructor(target: Target, isExcluded: (source: EndpointKey, nowMs: number) => boolean) {
+  constructor(target: Target, isExcluded: (packet: Packet, nowMs: number) => boolean) {
     this.#target = target;
     this.#isExcluded = isExcluded;
   }
@@ -90,7 +90,7 @@ export class Translation {
     const destination = keyOf(memory, offset, 'DESTINATION', tcp.dstPort);
     const known = this.#table.fromClient(source, destination);
     const isFirst = (tcp.flags & (SYN | ACK)) === SYN && known?.isUsed() !== true;
-    if (isFirst && this.#isExcluded(source, nowMs)) {
+    if (isFirst && this.#isExcluded(packet, nowMs)) {
       this.#counts.excluded++;
       if (known) this.#table.remove(known);
       return null;
