@@ -6,12 +6,10 @@
 
 export { CaptureError } from '../errors.ts';
 export { type PcapBackend, type PcapBackendOptions, pcapBackend } from './backend/pcap-backend.ts';
-export type { CaptureInput, ChunkReader } from './byte-source.ts';
-export { type CaptureFile, type CaptureRingOptions, writeCaptureRing } from './capture-ring.ts';
-export type { CaptureSink } from './capture-sink.ts';
 export { captureDirection, captureInterfaceIndex, networkLayer } from './network-layer.ts';
 export { dropReason, processName } from './notes.ts';
-export { readCapture } from './read-capture.ts';
+export type { CaptureInput, ChunkReader } from './read/byte-source.ts';
+export { readCapture } from './read/read-capture.ts';
 export {
   type CaptureDirection,
   type CaptureInterface,
@@ -20,10 +18,16 @@ export {
   LINK_TYPE,
 } from './record.ts';
 export {
+  type CaptureFile,
+  type CaptureRingOptions,
+  writeCaptureRing,
+} from './write/capture-ring.ts';
+export type { CaptureSink } from './write/capture-sink.ts';
+export {
   type CapturePacket,
   type CaptureStatistics,
   type CaptureWriter,
   type CaptureWriterOptions,
   type WrittenInterface,
   writeCapture,
-} from './write-capture.ts';
+} from './write/write-capture.ts';

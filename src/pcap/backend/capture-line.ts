@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CaptureReader } from '../capture-reader.ts';
+import type { CaptureReader } from '../read/capture-reader.ts';
 import { type CaptureInterface, type CaptureRecord, LINK_TYPE } from '../record.ts';
 import type { CaptureOutput } from './capture-output.ts';
 import type { PcapChannel } from './pcap-channel.ts';

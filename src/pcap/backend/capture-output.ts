@@ -1,4 +1,4 @@
-import type { CapturePacket, CaptureWriter } from '../write-capture.ts';
+import type { CapturePacket, CaptureWriter } from '../write/write-capture.ts';
 
 /** More are not waiting to be written before reading stops. */
 const MAX_WAITING_BYTES = 512 * 1024;

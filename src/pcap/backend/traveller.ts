@@ -10,7 +10,7 @@ import type { ProcessInfo } from '../../packet/process-info.ts';
 import { captureDirection, captureInterfaceIndex, networkLayer } from '../network-layer.ts';
 import { processName } from '../notes.ts';
 import { type CaptureDirection, type CaptureRecord, LINK_TYPE } from '../record.ts';
-import type { CapturePacket } from '../write-capture.ts';
+import type { CapturePacket } from '../write/write-capture.ts';
 import type { LocalAddresses } from './local-addresses.ts';
 
 const IPV4_TOTAL_LENGTH = 2;

@@ -1,9 +1,9 @@
-import { CaptureError } from '../errors.ts';
-import { BLOCK_TYPE } from './block.ts';
+import { CaptureError } from '../../errors.ts';
+import { BLOCK_TYPE } from '../block.ts';
+import type { CaptureRecord, RecordSteps } from '../record.ts';
 import { ByteSource, type CaptureInput } from './byte-source.ts';
 import { pcapFormat, readPcap } from './read-pcap.ts';
 import { readPcapng } from './read-pcapng.ts';
-import type { CaptureRecord, RecordSteps } from './record.ts';
 
 const MAGIC_BYTES = 4;
 const CONVERT = 'convert it first (editcap -F pcapng FILE NEW-FILE).';

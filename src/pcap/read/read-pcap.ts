@@ -4,14 +4,14 @@
  * @module
  */
 
-import { CaptureError } from '../errors.ts';
-import { type ByteSource, corrupt, truncated } from './byte-source.ts';
+import { CaptureError } from '../../errors.ts';
 import {
   type CaptureInterface,
   type CaptureRecord,
   NO_COMMENTS,
   type RecordSteps,
-} from './record.ts';
+} from '../record.ts';
+import { type ByteSource, corrupt, truncated } from './byte-source.ts';
 
 const MAGIC = { MICROSECONDS: 0xa1b2c3d4, NANOSECONDS: 0xa1b23c4d } as const;
 

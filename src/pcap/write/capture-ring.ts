@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DivertError } from '../errors.ts';
+import { DivertError } from '../../errors.ts';
 import type { CaptureSink } from './capture-sink.ts';
 import {
   type CapturePacket,

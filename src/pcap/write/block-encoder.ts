@@ -16,8 +16,8 @@ import {
   OPTION_HEADER_BYTES,
   padded,
   SECTION_HEADER,
-} from './block.ts';
-import { viewOf } from './byte-source.ts';
+} from '../block.ts';
+import { viewOf } from '../read/byte-source.ts';
 
 const VERSION = { MAJOR: 1, MINOR: 0 } as const;
 /** 10^-9 seconds. */

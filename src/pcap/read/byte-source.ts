@@ -1,4 +1,4 @@
-import { CaptureError } from '../errors.ts';
+import { CaptureError } from '../../errors.ts';
 
 /** What capture files are read from: all bytes at once, or chunks as they come. */
 export type CaptureInput =

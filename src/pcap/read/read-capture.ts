@@ -1,6 +1,6 @@
+import type { CaptureRecord } from '../record.ts';
 import type { CaptureInput } from './byte-source.ts';
 import { CaptureReader } from './capture-reader.ts';
-import type { CaptureRecord } from './record.ts';
 
 /**
  * Reads a capture file, pcap or pcapng, packet by packet in constant memory.

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { DivertError } from '../errors.ts';
-import { OPTION, PACKET_DIRECTION, TC_ACTION, VERDICT_BYTES, VERDICT_KIND } from './block.ts';
+import { DivertError } from '../../errors.ts';
+import { OPTION, PACKET_DIRECTION, TC_ACTION, VERDICT_BYTES, VERDICT_KIND } from '../block.ts';
+import { dropComment, processComment } from '../notes.ts';
+import { type CaptureDirection, type CaptureVerdict, LINK_TYPE } from '../record.ts';
 import { BlockEncoder, type BlockOption, uint64, utf8, words } from './block-encoder.ts';
 import { type CaptureSink, type OpenSink, openSink } from './capture-sink.ts';
-import { dropComment, processComment } from './notes.ts';
-import { type CaptureDirection, type CaptureVerdict, LINK_TYPE } from './record.ts';
 
 /** Blocks are handed to the sink in pieces of about this size, and at the end of a turn. */
 const CHUNK_BYTES = 64 * 1024;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CaptureError } from '../errors.ts';
+import { CaptureError } from '../../errors.ts';
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_TRAILER_BYTES,
@@ -16,7 +16,8 @@ import {
   padded,
   SECTION_HEADER,
   SIMPLE_PACKET,
-} from './block.ts';
+} from '../block.ts';
+import { type CaptureRecord, NO_COMMENTS, type RecordSteps } from '../record.ts';
 import { type ByteSource, corrupt, truncated } from './byte-source.ts';
 import {
   type OptionBlock,
@@ -26,7 +27,6 @@ import {
   toNanoseconds,
 } from './read-options.ts';
 import { MAX_RECORD_BYTES } from './read-pcap.ts';
-import { type CaptureRecord, NO_COMMENTS, type RecordSteps } from './record.ts';
 
 const VERSION_MAJOR = 1;
 /** More are no capture but an attempt to fill the memory. */

@@ -15,15 +15,15 @@ import {
   VERDICT_BYTES,
   VERDICT_KIND,
   XDP_ACTION,
-} from './block.ts';
-import { type ByteSource, corrupt, viewOf } from './byte-source.ts';
+} from '../block.ts';
 import {
   type CaptureDirection,
   type CaptureInterface,
   type CaptureRecord,
   type CaptureVerdict,
   NO_COMMENTS,
-} from './record.ts';
+} from '../record.ts';
+import { type ByteSource, corrupt, viewOf } from './byte-source.ts';
 
 const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 const DEFAULT_RESOLUTION = 6;
