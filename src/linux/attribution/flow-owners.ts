@@ -111,6 +111,7 @@ function emitKey(assembler: Assembler, direction: 'inbound' | 'outbound'): void 
 function emitWrite(assembler: Assembler, flowsFd: number): void {
   const add = assembler.newLabel('new_flow');
   const change = assembler.newLabel('changed_owner');
+  const same = assembler.newLabel('same_owner');
   const update = assembler.newLabel('update');
   const done = assembler.newLabel();
   const { KEY: key, VALUE: value } = FRAME;
@@ -120,7 +121,16 @@ function emitWrite(assembler: Assembler, flowsFd: number): void {
   assembler.jumpIf64('JEQ', R0, 0, add);
   assembler.load('W', R1, R0, FLOW_OWNER.PROCESS + PROCESS_RECORD.PROCESS_ID);
   assembler.load('W', R2, R10, value + FLOW_OWNER.PROCESS + PROCESS_RECORD.PROCESS_ID);
-  assembler.jumpIfRegister('JNE', R1, R2, change);
+  assembler.jumpIfRegister('JEQ', R1, R2, same);
+  assembler.comment("a connection that was taken for its listening process's, and is another's");
+  assembler.load('W', R1, R0, FLOW_OWNER.IS_LIKELY);
+  assembler.jumpIf('JEQ', R1, 0, change);
+  assembler.load('W', R1, R10, value + FLOW_OWNER.IS_LIKELY);
+  assembler.jumpIf('JNE', R1, 0, change);
+  assembler.load('W', R1, R10, HEADER_FRAME.PROTOCOL);
+  assembler.jumpIf('JNE', R1, IPPROTO.TCP, change);
+  assembler.jumpIf('JEQ', R2, 0, change);
+  assembler.label(same);
   assembler.comment('by another socket, or known better');
   assembler.load('DW', R1, R0, FLOW_OWNER.SINCE);
   assembler.store('DW', R10, value + FLOW_OWNER.SINCE, R1);
