@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FlowEvent } from '../../src/divert/event.ts';
 import { asReported, endOf, FlowLog, type OwnEnd, sleep } from '../helpers/flow-log.ts';
 import { createNetwork, type Network, type NetworkEnd } from '../helpers/namespaces.ts';
-import { type Running, startScript } from '../helpers/traffic.ts';
+import { type Running, startScript, waitReady } from '../helpers/traffic.ts';
 
 let net: Network;
 
@@ -140,6 +140,25 @@ describe('how TCP flows end', () => {
     ]);
     expect([code, stdout.trim()]).toEqual([0, 'ECONNREFUSED']);
     expect(await log.settle(0)).toEqual([]);
+  });
+
+  test("a connection that nobody accepts is its listening process's", async () => {
+    await using log = await FlowLog.open(net.b, 'inbound');
+    const port = nextPort++;
+    const source = `import socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", ${port}))
+listener.listen(1)
+print("ready", flush=True)
+sys.stdin.read()`;
+    const { child, output } = await waitReady(net.b.spawn('python3', ['-c', source]));
+    await net.b.exec('nc.openbsd', ['-z', '127.0.0.1', String(port)]);
+    await log.settle(1);
+    child.stdin?.end();
+    await output;
+    await log.settle(2);
+    expect(log.events.map(({ event }) => event)).toEqual(['established', 'deleted']);
+    expect(log.of(child.pid ?? 0)).toHaveLength(2);
   });
 
   test('a connection that was there before the handle is not reported', async () => {

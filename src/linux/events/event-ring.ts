@@ -16,6 +16,8 @@ import { EVENT_COUNTER } from './counter.ts';
 const RECORDS_AT_ONCE = 256;
 /** The kernel wants a multiple of the page size, wherever that is 64 KB too. */
 const MIN_RING_BYTES = 65_536;
+/** Filters whose records may still be in the ring, at most. */
+const KEPT_FILTERS = 256;
 const COUNTER_KEY: Uint8Array = new Uint8Array(4);
 
 /** Whether an event that a program let through is one the filter matches. */
@@ -104,6 +106,7 @@ export class EventRing implements Disposable {
    */
   useFilter(residual: Residual | null): void {
     this.#generation += 1;
+    this.#residuals.delete(this.#generation - KEPT_FILTERS);
     if (residual) this.#residuals.set(this.#generation, residual);
   }
 

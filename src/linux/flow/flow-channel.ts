@@ -149,6 +149,7 @@ export class FlowChannel implements EventChannel {
 
   readonly #onTime = (): void => {
     this.#releaseTimer = undefined;
+    if (!this.#hooks.hasPackets) return;
     try {
       this.#endFlows();
       this.#deliver();

@@ -39,6 +39,11 @@ export class FlowHooks {
     this.#name = name;
   }
 
+  /** Whether flows without connections are noticed. */
+  get hasPackets(): boolean {
+    return this.#links.has(ATTACH.BPF_CGROUP_INET_EGRESS);
+  }
+
   /**
    * Hooks the programs of a filter in, in the place of those there: none is without one in between.
    *
@@ -97,8 +102,8 @@ function hooksOf(options: FlowProgramOptions, present: ReadonlySet<number>): Hoo
     hooks.push({ type: SOCK_OPS, attachType, program: tcpFlowProgram(options) });
   }
   const protocols = PACKET_PROTOCOLS.filter((protocol) => canMatch(tests, protocol));
-  const hasPackets = present.has(ATTACH.BPF_CGROUP_INET_EGRESS);
-  if (protocols.length > 0 || hasPackets) hooks.push(...packetHooks(options, protocols));
+  if (protocols.length > 0 || present.has(ATTACH.BPF_CGROUP_INET_EGRESS))
+    hooks.push(...packetHooks(options, protocols));
   return hooks;
 }
 
