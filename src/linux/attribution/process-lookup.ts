@@ -11,7 +11,8 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R6, R10 } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { emitStackPointer, type TrackerMaps } from '../sockets/emit.ts';
+import { emitStackPointer } from '../sockets/emit.ts';
+import type { TrackerMaps } from '../sockets/maps.ts';
 import { BOUND_KEY, BOUND_VALUE, SOCKET_RECORD } from '../sockets/socket-record.ts';
 import { emitHeader, HEADER_FRAME, IPV4, IPV6 } from './packet-header.ts';
 

@@ -5,7 +5,7 @@
  */
 import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { RECORD_HEADER_BYTES, recordBytes } from '../bpf/ringbuf.ts';
-import { PROCESS_EVENT } from '../sockets/emit.ts';
+import { PROCESS_EVENT } from '../sockets/maps.ts';
 import { SocketTracker } from '../sockets/tracker.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { type Watcher, watchReadable } from '../sys/poll.ts';

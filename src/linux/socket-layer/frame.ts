@@ -11,7 +11,7 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, type Register } from '../../bpf/instruction.ts';
 import { PROCESS_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { RECORD_AT } from '../events/emit-record.ts';
-import { NAME_VALUE } from '../sockets/emit.ts';
+import { NAME_VALUE } from '../sockets/maps.ts';
 import { SOCKET_PROTOCOL } from './context.ts';
 import { STATE, STATE_NOTE } from './state.ts';
 

@@ -11,7 +11,7 @@ import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import type { BpfMap } from '../bpf/map.ts';
 import { libc } from '../sys/libc.ts';
-import { NAME_VALUE } from './emit.ts';
+import { NAME_VALUE } from './maps.ts';
 import { type ProcSocket, ProcSockets } from './proc-sockets.ts';
 import { SocketInspector } from './socket-inspector.ts';
 import {

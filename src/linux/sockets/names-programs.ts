@@ -5,7 +5,8 @@
  */
 import { Assembler } from '../../bpf/assembler.ts';
 import { type Instruction, R0, R1, R2, R3, R4, R8, R9, R10 } from '../../bpf/instruction.ts';
-import { emitLowHalf, emitStackPointer, NAME_VALUE } from './emit.ts';
+import { emitLowHalf, emitStackPointer } from './emit.ts';
+import { NAME_VALUE } from './maps.ts';
 
 const FRAME = { VALUE: -24, PROCESS_ID: -32 } as const;
 

@@ -17,24 +17,12 @@ import {
 } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { SOCK, SOCK_ADDR, SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from './contexts.ts';
-import {
-  emitAddress,
-  emitAllow,
-  emitBind,
-  emitCurrentProcess,
-  emitDevice,
-  emitForget,
-  emitOwn,
-  emitPublish,
-  emitRefresh,
-  emitSetFlags,
-  emitStart,
-  emitStorage,
-  emitUnbind,
-  emitUpdate,
-  STORAGE_CREATE,
-  type TrackerMaps,
-} from './emit.ts';
+import { emitAllow, emitSetFlags, emitStart, emitStorage, STORAGE_CREATE } from './emit.ts';
+import { emitAddress } from './emit-address.ts';
+import { emitBind, emitDevice, emitUnbind } from './emit-bound.ts';
+import { emitCurrentProcess, emitOwn, emitRefresh } from './emit-process.ts';
+import { emitForget, emitPublish, emitUpdate } from './emit-publish.ts';
+import type { TrackerMaps } from './maps.ts';
 import { BOUND_KEY, SOCKET_FLAGS, SOCKET_RECORD } from './socket-record.ts';
 
 /** A hook that is there for each IP version. */

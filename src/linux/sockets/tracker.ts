@@ -13,7 +13,7 @@ import { RingBuffer } from '../bpf/ringbuf.ts';
 import { openRootCgroup } from '../cgroup.ts';
 import { libc } from '../sys/libc.ts';
 import { backfill } from './backfill.ts';
-import { NAME_VALUE, type TrackerMaps } from './emit.ts';
+import { NAME_VALUE, type TrackerMaps } from './maps.ts';
 import { execProgram, exitProgram } from './names-programs.ts';
 import {
   boundProgram,
