@@ -3,6 +3,9 @@ import { expect, test } from 'vitest';
 import { formatListing } from '../../src/bpf/listing.ts';
 import { compileFilter } from '../../src/filter/compile.ts';
 import { type BpfOptions, compileBpf } from '../../src/filter/emit-bpf.ts';
+import { FilterSet } from '../../src/filter/extended/filter-set.ts';
+import type { Filter } from '../../src/filter/filter.ts';
+import { fixedProcess } from '../helpers/process-lookup.ts';
 
 const OUTBOUND: BpfOptions = { layer: 'network', direction: 'outbound' };
 const INBOUND: BpfOptions = { layer: 'network', direction: 'inbound' };
@@ -35,15 +38,52 @@ const GOLDEN: readonly (readonly [file: string, filter: string, options: BpfOpti
   ['whole-super-packets', 'length > 1500', { ...OUTBOUND, superPackets: 'whole' }],
 ];
 
+const blocked = new FilterSet();
+/** Filters of the extended dialect; the file descriptors of the maps are 5 and 6. */
+const WITH_MAPS: BpfOptions = {
+  ...INBOUND,
+  sets: new Map([[blocked, { values: 5, prefixes: 6 }]]),
+  process: fixedProcess({}),
+};
+const EXTENDED_GOLDEN: readonly (readonly [file: string, filter: string, options: BpfOptions])[] = [
+  ['negation', 'not (tcp.DstPort == 80 or udp)', OUTBOUND],
+  ['mask', 'tcp.Window & 0xff00 == 0x1200 or packet[0] & 0xf', OUTBOUND],
+  ['address-mask', 'remoteAddr & 255.0.0.255 == 10.0.0.1', INBOUND],
+  ['port-set', 'tcp.DstPort in { 1, 3, 5, 7, 9, 11, 13..20, 80, 443 }', OUTBOUND],
+  ['named-set', 'ip.SrcAddr in @blocked', WITH_MAPS],
+  ['named-set-without-maps', 'ip.SrcAddr in @blocked', INBOUND],
+  ['process', 'tcp and processName == "curl" and userId != 0', WITH_MAPS],
+];
+
 test.each(GOLDEN)('%s: %s', async (file, filter, options) => {
-  const program = compileBpf(compileFilter(filter, options.layer).tests, options);
+  await expectListing(file, filter, options, compileFilter(filter, options.layer));
+});
+
+test.each(EXTENDED_GOLDEN)('%s: %s', async (file, filter, options) => {
+  const dialect = { dialect: 'extended', sets: { blocked } } as const;
+  await expectListing(
+    `extended-${file}`,
+    filter,
+    options,
+    compileFilter(filter, options.layer, dialect),
+  );
+});
+
+async function expectListing(
+  file: string,
+  filter: string,
+  options: BpfOptions,
+  { tests }: Filter,
+): Promise<void> {
+  const program = compileBpf(tests, options);
+  const { sets: _, process: __, ...plain } = options;
   const reasons = program.inexact.map(({ field, reason }) => `; ${field}: ${reason}`);
   const head = [
     `; ${filter}`,
-    `; ${JSON.stringify(options)}`,
+    `; ${JSON.stringify(plain)}`,
     `; ${program.exact ? 'exact' : 'not exact'}`,
     ...reasons,
   ];
   const path = fileURLToPath(new URL(`../golden/bpf/${file}.txt`, import.meta.url));
   await expect(`${head.join('\n')}\n${formatListing(program)}`).toMatchFileSnapshot(path);
-});
+}
