@@ -56,7 +56,10 @@ async function capture(tool: string, args: readonly string[]): Promise<void> {
   child.stderr?.on('data', (text) => {
     talk += text;
   });
-  while (!/Capturing on|File:|listening on/.test(talk)) await sleep(20);
+  while (!/Capturing on|File:|listening on/.test(talk)) {
+    if (child.exitCode !== null) throw new Error(`${tool} ended: ${talk}`);
+    await sleep(20);
+  }
   // The interfaces of a capture on several are opened one after the other.
   await sleep(300);
   await net.a.exec('ping', ['-c', '4', '-i', '0.01', '-s', '700', net.b.ipv4]);
