@@ -7,6 +7,7 @@ import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { callBpf } from '../bpf/call.ts';
 import { BPF_COMMAND } from '../bpf/constants.ts';
 import type { BpfMap } from '../bpf/map.ts';
+import { ProcSockets } from '../sockets/proc-sockets.ts';
 import { OWNER_BYTES } from '../sockets/socket-record.ts';
 import { SOCKET } from '../sys/constants.ts';
 import { allocate } from '../sys/memory.ts';
@@ -32,7 +33,7 @@ export function addOpenPorts(namespace: string | undefined, bound: BpfMap, owner
     [TCP, TCP_STATE.LISTEN],
     [UDP, TCP_STATE.CLOSE],
   ] as const;
-  const owners = new OwnerLookup(ownersFd);
+  const owners = new Owners(ownersFd);
   const entries = new Map<string, DataView>();
   for (const [protocol, state] of kinds) {
     for (const family of [SOCKET.AF_INET, SOCKET.AF_INET6]) {
@@ -50,7 +51,7 @@ function addEntry(
   entries: Map<string, DataView>,
   socket: ListedSocket,
   protocol: number,
-  owners: OwnerLookup,
+  owners: Owners,
 ): void {
   const key = encodeKey(socket, protocol);
   const value = entries.get(key) ?? new DataView(new ArrayBuffer(BOUND.BYTES));
@@ -58,7 +59,7 @@ function addEntry(
   value.setUint32(BOUND.COUNT, value.getUint32(BOUND.COUNT, true) + 1, true);
   value.setBigUint64(BOUND.ENDPOINT_ID, socket.cookie, true);
   const process = new Uint8Array(value.buffer, BOUND.PROCESS, PROCESS_RECORD.BYTES);
-  const owner = owners.find(socket.cookie);
+  const owner = owners.find(socket);
   if (owner) process.set(owner.subarray(0, PROCESS_RECORD.BYTES));
   else value.setUint32(BOUND.PROCESS + PROCESS_RECORD.USER_ID, socket.userId, true);
 }
@@ -74,11 +75,12 @@ function encodeKey({ words, port }: ListedSocket, protocol: number): string {
   return Buffer.from(key.buffer).toString('latin1');
 }
 
-/** The tracker's map of owners, which begin with a `PROCESS_RECORD`. */
-class OwnerLookup {
+/** Whose a socket is: the tracker knows, or /proc. */
+class Owners {
   readonly #attribute = allocate(LOOKUP.BYTES);
   readonly #key = allocate(COOKIE_BYTES);
   readonly #value = allocate(OWNER_BYTES);
+  #found: ProcSockets | undefined;
 
   constructor(fd: number) {
     const { view } = this.#attribute;
@@ -87,10 +89,20 @@ class OwnerLookup {
     view.setBigUint64(LOOKUP.VALUE, this.#value.address, true);
   }
 
-  /** @returns valid until the next call; null when it is not known */
-  find(cookie: bigint): Uint8Array | null {
+  /** @returns what begins with a `PROCESS_RECORD`, valid until the next call; undefined where unknown */
+  find({ cookie, inode }: ListedSocket): Uint8Array | undefined {
     this.#key.view.setBigUint64(0, cookie, true);
     const { errno } = callBpf(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, this.#attribute.bytes);
-    return errno === 0 ? this.#value.bytes : null;
+    const { view, bytes } = this.#value;
+    if (errno === 0 && view.getUint32(PROCESS_RECORD.PROCESS_ID, true) !== 0) return bytes;
+    return this.#walk().sockets.get(`socket:[${inode}]`)?.process.record;
+  }
+
+  /** Now, not a little at a time: what is blocked from here on may depend on the process. */
+  #walk(): ProcSockets {
+    if (this.#found) return this.#found;
+    this.#found = new ProcSockets();
+    for (const _ of this.#found.walk());
+    return this.#found;
   }
 }

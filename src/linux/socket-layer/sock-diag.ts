@@ -36,6 +36,7 @@ const ANSWER = {
   SRC: 8,
   COOKIE: 44,
   UID: 64,
+  INODE: 68,
   BYTES: 72,
 } as const;
 
@@ -54,6 +55,7 @@ export interface ListedSocket {
   /** Of `net/tcp_states.h`. */
   readonly state: number;
   readonly userId: number;
+  readonly inode: number;
 }
 
 /** A netlink socket for one namespace. */
@@ -158,5 +160,6 @@ function parseSocket(bytes: Uint8Array): ListedSocket {
     remotePort: view.getUint16(ANSWER.DPORT, false),
     state: view.getUint8(ANSWER.STATE),
     userId: view.getUint32(ANSWER.UID, true),
+    inode: view.getUint32(ANSWER.INODE, true),
   };
 }
