@@ -15,7 +15,7 @@ const DNS = bytes(
 );
 
 function bytes(hex: string): Uint8Array {
-  return Buffer.from(hex.replace(/\s/g, ''), 'hex');
+  return Uint8Array.from(Buffer.from(hex.replace(/\s/g, ''), 'hex'));
 }
 
 /** A table with a connection of curl and a question of nobody, over one second. */

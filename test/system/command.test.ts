@@ -1,45 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { COMMAND, ensureBuilt, netdivert } from '../helpers/command.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
+import { startCommand as start } from '../helpers/running-command.ts';
 
 beforeAll(ensureBuilt, 60_000);
-
-/** A command that runs, with what it has written so far. */
-interface Running {
-  readonly child: ChildProcess;
-  readonly output: { stdout: string; stderr: string };
-  /** Resolves when standard output or error contains the text; fails when the command ends before. */
-  saw(text: string): Promise<void>;
-  ended(): Promise<number | null>;
-}
-
-function start(args: readonly string[]): Running {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
-    env: { ...process.env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text) => {
-      output[name] += text;
-    });
-  }
-  const closed = once(child, 'close').then(([code]) => code as number | null);
-  const saw = async (text: string): Promise<void> => {
-    let over = false;
-    closed.then(() => {
-      over = true;
-    });
-    while (!`${output.stdout}\n${output.stderr}`.includes(text)) {
-      if (over) throw new Error(`ended without ${text}: ${JSON.stringify(output)}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-  return { child, output, saw, ended: () => closed };
-}
 
 describe('commands on live traffic', () => {
   let net: Network;

@@ -6,42 +6,48 @@
 
 import { readFileSync } from 'node:fs';
 import { withNamespace } from '../../linux/sys/namespace.ts';
+import { safeText } from '../packet-line.ts';
+import { processesBySocket, type SocketOwner } from '../proc/socket-list.ts';
 import { type Check, ok, warn } from './check.ts';
 import { errorText } from './error-text.ts';
 import { listFlowtables, listNftTables } from './nft-objects.ts';
 
 /** Columns of /proc/net/netfilter/nfnetlink_queue. */
-const COLUMN = { NUMBER: 0, OWNER: 1 } as const;
+const QUEUE = { NUMBER: 0, PORT: 1 } as const;
+/** Columns of /proc/net/netlink. */
+const SOCKET = { PROTOCOL: 1, PORT: 2, INODE: 9 } as const;
+const NETLINK_NETFILTER = '12';
 const OWN_TABLE = /^netdivert-(\d+)-/;
 
 /** What else is at work in a network namespace. */
 export async function checkConflicts(namespace: string | undefined): Promise<Check[]> {
   return [
-    checkQueues(namespace),
+    await checkQueues(namespace),
     await checkTables(namespace),
     await checkFlowtables(namespace),
     checkBridges(namespace),
   ];
 }
 
-function checkQueues(namespace: string | undefined): Check {
+async function checkQueues(namespace: string | undefined): Promise<Check> {
   const name = 'queues';
   try {
-    const path = '/proc/thread-self/net/netfilter/nfnetlink_queue';
-    const text = withNamespace(namespace, () => readFileSync(path, 'utf8'));
-    const lines = text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => line.trim().split(/\s+/));
-    const others = lines.filter((columns) => !isOwn(Number(columns[COLUMN.OWNER])));
-    if (others.length === 0) return ok(name, `${lines.length} NFQUEUE queues, none of others`);
-    const owners = others.map((columns) => {
-      const owner = Number(columns[COLUMN.OWNER]);
-      return `${columns[COLUMN.NUMBER]} (${commOf(owner) ?? `port ${owner}`})`;
+    const [queues, sockets] = withNamespace(namespace, () => [
+      readColumns('netfilter/nfnetlink_queue'),
+      readColumns('netlink').slice(1),
+    ]);
+    const own = await processesOfTables(namespace);
+    const owners = queues.map((columns) => ownerOf(columns[QUEUE.PORT] ?? '', sockets));
+    const others = queues.flatMap((columns, index) => {
+      const owner = owners[index];
+      if (owner && own.has(owner.pid)) return [];
+      const who = owner ? `${safeText(owner.name)}[${owner.pid}]` : `port ${columns[QUEUE.PORT]}`;
+      return [`${columns[QUEUE.NUMBER]} (${who})`];
     });
+    if (others.length === 0) return ok(name, `${queues.length} NFQUEUE queues, none of others`);
     return warn(
       name,
-      `NFQUEUE queues of other programs: ${owners.join(', ')}`,
+      `NFQUEUE queues of other programs: ${others.join(', ')}`,
       'They see packets too, in the order of the rules: choose --priority accordingly.',
     );
   } catch (error) {
@@ -51,18 +57,28 @@ function checkQueues(namespace: string | undefined): Check {
   }
 }
 
-/** The number of a queue's socket is, as a rule, that of its process. */
-function isOwn(owner: number): boolean {
-  const name = commOf(owner);
-  return name !== null && /^(node|netdivert|MainThread)/.test(name);
+function readColumns(file: string): string[][] {
+  const text = readFileSync(`/proc/thread-self/net/${file}`, 'utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.trim().split(/\s+/));
 }
 
-function commOf(pid: number): string | null {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd();
-  } catch {
-    return null;
-  }
+/** The process that has the netlink socket of a queue. */
+function ownerOf(port: string, sockets: readonly string[][]): SocketOwner | null {
+  const socket = sockets.find(
+    (columns) => columns[SOCKET.PROTOCOL] === NETLINK_NETFILTER && columns[SOCKET.PORT] === port,
+  );
+  return socket === undefined
+    ? null
+    : (processesBySocket().get(socket[SOCKET.INODE] ?? '') ?? null);
+}
+
+/** Processes of this program: each has a table with its number in the name. */
+async function processesOfTables(namespace: string | undefined): Promise<Set<number>> {
+  const tables = await listNftTables(namespace);
+  return new Set(tables.flatMap((table) => Number(OWN_TABLE.exec(table.name)?.[1] ?? 0)));
 }
 
 async function checkTables(namespace: string | undefined): Promise<Check> {

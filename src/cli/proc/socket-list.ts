@@ -19,7 +19,13 @@ export interface SocketEntry {
   readonly state: string;
   readonly userId: number;
   /** Null where it is not known: another user's process, or none any more. */
-  readonly process: { readonly pid: number; readonly name: string } | null;
+  readonly process: SocketOwner | null;
+}
+
+/** The process that has a socket open. */
+export interface SocketOwner {
+  readonly pid: number;
+  readonly name: string;
 }
 
 /** `include/net/tcp_states.h`, as ss calls them. */
@@ -81,7 +87,7 @@ function toEntry(
   columns: readonly string[],
   protocol: 'tcp' | 'udp',
   ipv6: boolean,
-  owners: ReadonlyMap<string, { pid: number; name: string }>,
+  owners: ReadonlyMap<string, SocketOwner>,
 ): SocketEntry {
   const [localAddress, localPort] = parseEnd(columns[COLUMN.LOCAL] ?? '');
   const [remoteAddress, remotePort] = parseEnd(columns[COLUMN.REMOTE] ?? '');
@@ -122,8 +128,8 @@ function parseEnd(text: string): [address: string, port: number] {
 const isLittleEndian: boolean = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Processes by the inode numbers of their sockets, as far as this user may see them. */
-function processesBySocket(): Map<string, { pid: number; name: string }> {
-  const owners = new Map<string, { pid: number; name: string }>();
+export function processesBySocket(): Map<string, SocketOwner> {
+  const owners = new Map<string, SocketOwner>();
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const inodes = socketInodes(pid);

@@ -4,12 +4,11 @@
  * @module
  */
 
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Redirection } from '../../recipes/index.ts';
 import { printJson } from '../json.ts';
 import { print, tell } from '../output.ts';
@@ -81,10 +80,7 @@ export class StreamRelay {
     const [sent, received] = await Promise.all([
       this.#copy(client, server, `${name}.client`),
       this.#copy(server, client, `${name}.server`),
-    ]).finally(() => {
-      client.destroy();
-      server.destroy();
-    });
+    ]);
     this.#report(name, destination, {
       sent,
       received,
@@ -92,27 +88,25 @@ export class StreamRelay {
     });
   }
 
-  /** Copies one direction; resolves with the number of bytes. */
+  /** Copies one direction; resolves with the number of bytes when it has ended. */
   async #copy(from: Socket, to: Socket, name: string): Promise<number> {
-    const file: WriteStream = createWriteStream(join(this.#folder, name));
-    const tap = new PassThrough();
-    const saved = pipeline(tap, file);
-    try {
-      await pipeline(
-        from,
-        async function* (source: AsyncIterable<Buffer>) {
-          for await (const chunk of source) {
-            if (!tap.write(chunk)) await new Promise((resolve) => tap.once('drain', resolve));
-            yield chunk;
-          }
-        },
-        to,
-      );
-    } finally {
-      tap.end();
-      await saved;
-    }
-    return file.bytesWritten;
+    const file = createWriteStream(join(this.#folder, name));
+    let count = 0;
+    from.on('data', (chunk: Buffer) => {
+      count += chunk.length;
+      const full = [to, file].filter((target) => !target.write(chunk));
+      if (full.length === 0) return;
+      from.pause();
+      Promise.all(full.map((target) => once(target, 'drain'))).then(() => from.resume(), noted);
+    });
+    from.on('end', () => to.end());
+    // An end that breaks takes the other one with it.
+    from.on('close', (hasError) => {
+      if (hasError || !from.readableEnded) to.destroy();
+    });
+    await ended(from);
+    await new Promise((resolve) => file.end(resolve));
+    return count;
   }
 
   #report(
@@ -136,3 +130,14 @@ export class StreamRelay {
     socket.once('close', () => this.#sockets.delete(socket));
   }
 }
+
+/** Resolves when no more comes from a socket. */
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('end', () => resolve());
+    socket.once('close', () => resolve());
+  });
+}
+
+/** A target that broke has closed the connection. */
+function noted(): void {}
