@@ -9,6 +9,7 @@ import type { SetMaps } from '../filter/emit-bpf.ts';
 import type { FilterSet, SetListener } from '../filter/extended/filter-set.ts';
 import type { SetEntry } from '../filter/extended/set-entry.ts';
 import { isPrefixEntry, SET_MAP, writeSetKey } from '../filter/extended/set-map-layout.ts';
+import type { Filter } from '../filter/index.ts';
 import { BPF_MAP_FLAG } from './bpf/constants.ts';
 import { BpfMap, type MapOptions } from './bpf/map.ts';
 import { allocate, type Memory } from './sys/memory.ts';
@@ -225,5 +226,40 @@ export class FilterSetMaps implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** The sets of a channel's filter in the kernel, swapped together with it. */
+export class ChannelSets {
+  readonly #name: string;
+  #current: FilterSetMaps | undefined;
+
+  /** @param name of the maps, as for {@link FilterSetMaps} */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * Makes the maps of a filter, and lets those of the filter before it go when `use` has put the
+   * programs in place.
+   *
+   * @param use gets the maps; when it throws, everything stays as it was
+   */
+  swap<T>(filter: Filter, use: (maps: FilterSetMaps['maps']) => T): T {
+    const next = new FilterSetMaps(filter.kernelSets, this.#name);
+    try {
+      const result = use(next.maps);
+      this.#current?.close();
+      this.#current = next;
+      return result;
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#current?.close();
   }
 }

@@ -14,6 +14,7 @@ import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { IPPROTO } from '../packet/layout.ts';
 import { QueueAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
+import { ChannelSets, type FilterSetMaps } from './filter-sets.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
@@ -41,6 +42,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
   readonly #verdicts: VerdictWriter;
   readonly #input = new MatchInput();
   readonly #rules: RuleGroup;
+  readonly #sets = new ChannelSets(PROGRAM_NAME);
   /** Decides what the programs could not. */
   #matcher: Matcher = () => MATCH.YES;
   /** The programs decide everything, but for packets with very many IPv6 extension headers. */
@@ -202,6 +204,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     this.#wakeup?.close();
     await this.#queue.close();
     this.#rules.close();
+    this.#sets.close();
     this.#attribution?.close();
     await this.#injector?.close();
     await this.#ruleset.release();
@@ -223,9 +226,17 @@ export class LinuxNetworkChannel implements NetworkChannel {
     return this.#injector;
   }
 
-  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
   #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
-    const hooks = this.#compile(filter);
+    return this.#sets.swap(filter, (sets) => this.#withPrograms(filter, sets, use));
+  }
+
+  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
+  #withPrograms<T>(
+    filter: Filter,
+    sets: FilterSetMaps['maps'],
+    use: (rules: readonly RuleSpec[]) => T,
+  ): T {
+    const hooks = this.#compile(filter, sets);
     const exact = hooks.every(({ program }) => program.exact);
     const inKernel = this.#options.mode === 'drop' && exact;
     const action: RuleAction = inKernel
@@ -248,7 +259,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
     }
   }
 
-  #compile(filter: Filter): HookProgram[] {
+  #compile(filter: Filter, sets: FilterSetMaps['maps']): HookProgram[] {
     const { access, priority, fragments, largePackets } = this.#options;
     if (access === 'send') return [];
     prepareFragments(this.#ruleset, filter, this.#options);
@@ -256,7 +267,7 @@ export class LinuxNetworkChannel implements NetworkChannel {
       this.#attribution ??= new QueueAttribution(PROGRAM_NAME, this.#options.namespace);
     }
     const adapt: HookOptions['adapt'] = (hookOptions) => {
-      const adapted = this.#attribution?.adapt(hookOptions) ?? hookOptions;
+      const adapted = { ...(this.#attribution?.adapt(hookOptions) ?? hookOptions), sets };
       if (!largePackets) return adapted;
       // The reader gets the very bytes that the program saw.
       return { ...adapted, superPackets: 'whole', bigPackets: true, checksums: 'final' };

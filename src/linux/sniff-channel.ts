@@ -14,6 +14,7 @@ import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { RecordAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
+import { ChannelSets, type FilterSetMaps } from './filter-sets.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { type Destination, Injector } from './inject/injector.ts';
@@ -33,6 +34,7 @@ export class SniffChannel implements NetworkChannel {
   readonly #ruleset: Ruleset;
   readonly #reader: SniffReader;
   readonly #rules: RuleGroup;
+  readonly #sets = new ChannelSets(KERNEL_NAME);
   readonly #input = new MatchInput();
   /** By generation of the filter: decides what its programs could not, null when they are exact. */
   readonly #residuals: (Matcher | null)[] = new Array(CONSTANTS.GENERATION_MASK + 1).fill(null);
@@ -135,6 +137,7 @@ export class SniffChannel implements NetworkChannel {
     this.#closed = true;
     this.detach();
     this.#rules.close();
+    this.#sets.close();
     this.#wakeup?.close();
     this.#reader.close();
     this.#attribution?.close();
@@ -142,10 +145,18 @@ export class SniffChannel implements NetworkChannel {
     await this.#ruleset.release();
   }
 
-  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
   #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {
+    return this.#sets.swap(filter, (sets) => this.#withPrograms(filter, sets, use));
+  }
+
+  /** Loads the programs of a filter for as long as `use` needs their descriptors; rules keep them. */
+  #withPrograms<T>(
+    filter: Filter,
+    sets: FilterSetMaps['maps'],
+    use: (rules: readonly RuleSpec[]) => T,
+  ): T {
     const generation = (this.#generation + 1) & CONSTANTS.GENERATION_MASK;
-    const { hooks, exact } = this.#compile(filter, generation);
+    const { hooks, exact } = this.#compile(filter, sets, generation);
     const priority = hookPriority(this.#options.priority);
     const programs: Program[] = [];
     try {
@@ -165,13 +176,18 @@ export class SniffChannel implements NetworkChannel {
     }
   }
 
-  #compile(filter: Filter, generation: number): { hooks: HookProgram[]; exact: boolean } {
+  #compile(
+    filter: Filter,
+    sets: FilterSetMaps['maps'],
+    generation: number,
+  ): { hooks: HookProgram[]; exact: boolean } {
     if (this.#options.access === 'send') return { hooks: [], exact: true };
     const compile = (snapLength: number): HookProgram[] => {
       const adapt: HookOptions['adapt'] = (options, output) => {
         const record = { ...this.#recordOptions(options, output), snapLength, generation };
         return {
           ...(this.#attribution?.adapt(options) ?? options),
+          sets,
           // Its reader gets the very bytes that the program saw.
           superPackets: 'whole',
           checksums: 'final',

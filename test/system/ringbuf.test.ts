@@ -9,6 +9,7 @@ import { RECORD_HEADER_BYTES, RingBuffer, recordBytes } from '../../src/linux/bp
 import { TestRunner } from '../../src/linux/bpf/test-run.ts';
 import {
   emitRecord,
+  packetOffset,
   RECORD,
   type RecordOptions,
   SNIFF_COUNTER,
@@ -92,7 +93,7 @@ function records(bytes: number, offset = 0): Copied[] {
     expect(word(RECORD.INTERFACE_INDEX)).toBe(7);
     expect(word(RECORD.CONSTANTS)).toBe(0x521);
     const length = word(RECORD.LENGTH);
-    const start = record + RECORD.PACKET;
+    const start = record + packetOffset(false);
     const originalLength = word(RECORD.ORIGINAL_LENGTH);
     found.push({ length, originalLength, bytes: target.slice(start, start + length) });
   }
