@@ -1,6 +1,6 @@
 /**
- * Fills in what the documentation shows: the output of the commands in `console` blocks, and the table of
- * fields; writes the manual page and the shell completions. With `--check` it only says whether the files
+ * Fills in what the documentation shows: the output of the commands in `console` blocks, the tables of
+ * fields and of options; writes the manual page and the shell completions. With `--check` it only says whether the files
  * are as they should be.
  *
  *   node scripts/docs.mjs [--check]
@@ -19,12 +19,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { flatten, modelOf } from '../dist/cli/completion/command-model.js';
 import { generatedFiles } from '../dist/cli/completion/generated.js';
 import { createProgram } from '../dist/cli/program.js';
 import { FIELDS } from '../dist/filter/index.js';
 import { ROOT } from './setup.mjs';
 
 const FIELD_MARK = "<!-- fields: checked against the compiler's own table -->\n";
+const COMMANDS = flatten(modelOf(createProgram()));
 const LAYER_NAMES = ['network', 'forward', 'flow', 'socket', 'reflect'];
 
 /** The block with the output that its commands really have. */
@@ -59,11 +61,31 @@ function renderRange(format, low, high, folds) {
   return folds ? range : `any number; ${range} occur`;
 }
 
+/** The options of a command, `filter check` for example. */
+function renderOptions(path) {
+  const command = COMMANDS.find((candidate) => candidate.path.join(' ') === path);
+  if (command === undefined) throw new Error(`There is no command ${path}.`);
+  const rows = command.options
+    .filter(({ names }) => !names.includes('--help'))
+    .map(({ choices, defaultValue, description, flags }) => {
+      const notes = [...(choices.length > 0 ? [choices.join(', ')] : [])];
+      if (defaultValue !== '') notes.push(`default ${defaultValue}`);
+      const more = notes.length > 0 ? ` (${notes.join('; ')})` : '';
+      return `| \`${flags}\` | ${description.replaceAll('|', '\\|')}${more} |`;
+    });
+  return ['| option | meaning |', '| --- | --- |', ...rows].join('\n');
+}
+
 function render(text, environment) {
-  const filled = text.replace(
-    /^```console\n([\s\S]*?)^```$/gm,
-    (_block, source) => `\`\`\`console\n${renderConsole(source, environment)}\`\`\``,
-  );
+  const filled = text
+    .replace(
+      /^```console\n([\s\S]*?)^```$/gm,
+      (_block, source) => `\`\`\`console\n${renderConsole(source, environment)}\`\`\``,
+    )
+    .replace(
+      /^<!-- options: (.*) -->\n\n(\|.*\n)*/gm,
+      (_table, path) => `<!-- options: ${path} -->\n\n${renderOptions(path)}\n`,
+    );
   const [before, after] = filled.split(FIELD_MARK);
   if (after === undefined) return filled;
   const rest = after.replace(/^\n?(\|.*\n)*/, '');

@@ -10,6 +10,7 @@ const TYPESCRIPT = BLOCKS.filter(({ language }) => language === 'ts');
 const OFFLINE = TYPESCRIPT.filter(({ run }) => run === 'offline');
 /** What stands in front of a command in `sh` blocks and says nothing about it. */
 const PREFIXES = /^(?:sudo )?(?:npx )?/;
+const WITH_SUBCOMMANDS = ['filter', 'handles'];
 const NPM_COMMANDS = ['npm start', 'npm test', 'npm install netdivert'];
 
 beforeAll(ensureBuilt, 60_000);
@@ -91,9 +92,10 @@ describe('shell blocks', () => {
       return;
     }
     expect(program).toBe('netdivert');
-    const { code, stdout } = await netdivert([name, '--help']);
+    const path = WITH_SUBCOMMANDS.includes(name) ? [name, rest[0] ?? ''] : [name];
+    const { code, stdout } = await netdivert([...path, '--help']);
     expect(code).toBe(0);
-    expect(stdout).toContain(`Usage: netdivert ${name}`);
+    expect(stdout).toContain(`Usage: netdivert ${path.join(' ')}`);
     for (const option of rest.filter((word) => word.startsWith('-'))) {
       expect(stdout).toMatch(new RegExp(`(^|[ ,])${option}[ ,]`, 'm'));
     }
