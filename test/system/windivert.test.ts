@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type HANDLE,
@@ -21,7 +20,8 @@ import {
   WinDivertSendEx,
   WinDivertShutdown,
 } from '../../src/windivert/index.ts';
-import { ensureBuilt, ROOT } from '../helpers/command.ts';
+import { ROOT } from '../helpers/command.ts';
+import { compileExamples, exampleFile } from '../helpers/examples.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { type Running, runScript, startScript } from '../helpers/traffic.ts';
 
@@ -223,11 +223,11 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
 });
 
 describe('the examples', () => {
-  beforeAll(ensureBuilt, 60_000);
+  beforeAll(compileExamples, 60_000);
 
   /** A program that said "Ctrl-C ends"; `stop` interrupts it and returns all it wrote. */
   async function start(name: string, filter: string): Promise<() => Promise<string>> {
-    const child = net.a.spawn(process.execPath, [join('examples', name), filter], { cwd: ROOT });
+    const child = net.a.spawn(process.execPath, [exampleFile(name), filter], { cwd: ROOT });
     let output = '';
     const closed = new Promise<string>((resolve) => {
       child.once('close', (code) => resolve(`${output}exit code ${code}`));
@@ -250,7 +250,7 @@ describe('the examples', () => {
   test.each(['ipv4', 'ipv6'] as const)('windivert-loop: capitals over %s', async (family) => {
     const address = net.b[family];
     const receiver = await startScript(net.b, 'udp-receive', [address, PORT, 3, 3000]);
-    const stop = await start('windivert-loop.mjs', `outbound and udp.DstPort == ${PORT}`);
+    const stop = await start('windivert-loop', `outbound and udp.DstPort == ${PORT}`);
     await runScript(net.a, 'udp-send', [address, PORT, 98, 100]);
     const arrived = await payloadsOf(receiver);
     expect(await stop()).toBe('capitals, Ctrl-C ends\ndatagrams to ports 5000\nexit code 0');
@@ -262,7 +262,7 @@ describe('the examples', () => {
   test.each(['ipv4', 'ipv6'] as const)('windivert-batch: no pings over %s', async (family) => {
     const address = net.b[family];
     const receiver = await startScript(net.b, 'udp-receive', [address, PORT, LONGEST, 3000]);
-    const stop = await start('windivert-batch.mjs', 'outbound');
+    const stop = await start('windivert-batch', 'outbound');
     const pinging = net.a.exec('ping', ['-q', '-c', '3', '-i', '0.05', '-W', '1', address]);
     await runScript(net.a, 'udp-send', [address, PORT, 1, LONGEST]);
     expect(sorted(await payloadsOf(receiver))).toEqual(

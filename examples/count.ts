@@ -1,20 +1,15 @@
 // Counts packets and bytes by protocol and port of the other side, and lets them pass.
 //
-//   sudo node examples/count.mjs [filter]
+//   sudo node examples/count.ts [filter]
 
 import { open } from 'netdivert';
 
-const stop = new AbortController();
-process.once('SIGINT', () => stop.abort());
-
-const handle = await open(process.argv[2] ?? 'tcp or udp', {
-  signal: stop.signal,
-  // Counting must never cost a packet.
-  onOverload: 'pass',
-});
+// Counting must never cost a packet.
+const handle = await open(process.argv[2] ?? 'tcp or udp', { onOverload: 'pass' });
+process.once('SIGINT', () => handle.close());
 console.log('counting, Ctrl-C ends');
 
-const totals = new Map();
+const totals = new Map<string, { packets: number; bytes: number }>();
 for await (const batch of handle.batches()) {
   for (const packet of batch) {
     const transport = packet.tcp ?? packet.udp;
@@ -23,7 +18,7 @@ for await (const batch of handle.batches()) {
     const key = `${packet.tcp ? 'tcp' : 'udp'} ${port}`;
     const total = totals.get(key) ?? { packets: 0, bytes: 0 };
     total.packets += 1;
-    total.bytes += packet.bytes.length;
+    total.bytes += packet.length;
     totals.set(key, total);
   }
   batch.send();

@@ -1,8 +1,9 @@
 // The loop of WinDivert's manual: receive a packet, change it, send it. Letters of datagrams become
 // capitals. Compare it with the C program, line by line.
 //
-//   sudo node examples/windivert-loop.mjs ['outbound and udp.DstPort == 5000']
+//   sudo node examples/windivert-loop.ts ['outbound and udp.DstPort == 5000']
 
+import { DivertError } from 'netdivert';
 import {
   ERROR_NO_DATA,
   WINDIVERT_ADDRESS,
@@ -26,23 +27,28 @@ console.log('capitals, Ctrl-C ends');
 
 const packet = new Uint8Array(WINDIVERT_MTU_MAX);
 const addr = new WINDIVERT_ADDRESS();
-const ports = new Set();
+const ports = new Set<number>();
+
+/** What GetLastError() would say. */
+const lastError = (error: unknown): number | undefined =>
+  error instanceof DivertError ? error.win32 : undefined;
 
 // Main capture-modify-inject loop:
 while (true) {
-  let recvLen;
+  let recvLen: number;
   try {
     recvLen = await WinDivertRecv(handle, packet, addr);
   } catch (error) {
-    if (error.win32 === ERROR_NO_DATA) break;
-    console.error(`warning: failed to read packet (${error.win32})`);
+    if (lastError(error) === ERROR_NO_DATA) break;
+    console.error(`warning: failed to read packet (${lastError(error)})`);
     continue;
   }
 
   // Modify packet.
-  const { udpHdr, data } = WinDivertHelperParsePacket(packet.subarray(0, recvLen));
-  if (udpHdr !== null && data !== null) {
-    ports.add(WinDivertHelperNtohs(udpHdr.DstPort));
+  const parsed = WinDivertHelperParsePacket(packet.subarray(0, recvLen));
+  const data = parsed?.data;
+  if (parsed?.udpHdr && data) {
+    ports.add(WinDivertHelperNtohs(parsed.udpHdr.DstPort));
     data.forEach((byte, i) => {
       if (byte >= 0x61 && byte <= 0x7a) data[i] = byte - 0x20;
     });
@@ -52,7 +58,7 @@ while (true) {
   try {
     WinDivertSend(handle, packet.subarray(0, recvLen), addr);
   } catch (error) {
-    console.error(`warning: failed to send packet (${error.win32})`);
+    console.error(`warning: failed to send packet (${lastError(error)})`);
   }
 }
 

@@ -1,8 +1,9 @@
 // WinDivert's batched loop: up to 255 packets in one receive, all of them sent at once. Pings are
 // answered by nobody: they are taken out of the batch; everything else passes.
 //
-//   sudo node examples/windivert-batch.mjs [filter]
+//   sudo node examples/windivert-batch.ts [filter]
 
+import { DivertError } from 'netdivert';
 import {
   ERROR_NO_DATA,
   WINDIVERT_ADDRESS,
@@ -15,6 +16,7 @@ import {
   WinDivertClose,
   WinDivertHelperParsePacket,
   WinDivertOpen,
+  type WinDivertReceived,
   WinDivertRecvEx,
   WinDivertSendEx,
   WinDivertSetParam,
@@ -31,31 +33,33 @@ const addrs = WINDIVERT_ADDRESS.array(WINDIVERT_BATCH_MAX);
 let [batches, passed, dropped] = [0, 0, 0];
 
 while (true) {
-  let received;
+  let received: WinDivertReceived;
   try {
     received = await WinDivertRecvEx(handle, packets, 0, addrs);
   } catch (error) {
-    if (error.win32 === ERROR_NO_DATA) break;
+    if (error instanceof DivertError && error.win32 === ERROR_NO_DATA) break;
     throw error;
   }
   batches += 1;
 
   // The packets lie one behind the other: those to be sent move together.
-  const sendAddrs = [];
+  const sendAddrs: WINDIVERT_ADDRESS[] = [];
   let sendLen = 0;
-  let rest = packets.subarray(0, received.recvLen);
-  for (let i = 0; rest !== null; i++) {
+  let rest: Uint8Array = packets.subarray(0, received.recvLen);
+  for (const addr of addrs) {
     const parsed = WinDivertHelperParsePacket(rest);
+    if (parsed === null) break;
     const length = rest.length - parsed.nextLen;
     const isPing = parsed.icmpHdr?.Type === 8 || parsed.icmpv6Hdr?.Type === 128;
     if (isPing) {
       dropped += 1;
     } else {
       packets.copyWithin(sendLen, rest.byteOffset, rest.byteOffset + length);
-      sendAddrs.push(addrs[i]);
+      sendAddrs.push(addr);
       sendLen += length;
       passed += 1;
     }
+    if (parsed.next === null) break;
     rest = parsed.next;
   }
   WinDivertSendEx(handle, packets.subarray(0, sendLen), 0, sendAddrs);

@@ -1,19 +1,17 @@
 // Replaces a word in payloads by another of the same length. Checksums follow by themselves.
 //
-//   sudo node examples/rewrite.mjs 'inbound and tcp.SrcPort == 80' rain snow
+//   sudo node examples/rewrite.ts 'inbound and tcp.SrcPort == 80' rain snow
 
 import { open } from 'netdivert';
 
-const [filter, from, to] = process.argv.slice(2);
-if (to === undefined || from.length !== to.length) {
-  console.error('usage: node examples/rewrite.mjs <filter> <word> <word of the same length>');
+const [filter, from = '', to] = process.argv.slice(2);
+if (filter === undefined || to === undefined || from.length !== to.length) {
+  console.error('usage: node examples/rewrite.ts <filter> <word> <word of the same length>');
   process.exit(2);
 }
 
-const stop = new AbortController();
-process.once('SIGINT', () => stop.abort());
-
-const handle = await open(filter, { signal: stop.signal });
+const handle = await open(filter);
+process.once('SIGINT', () => handle.close());
 console.log(`"${from}" becomes "${to}", Ctrl-C ends`);
 
 let replaced = 0;

@@ -1,12 +1,12 @@
 // Drops what matches, in the kernel: no packet comes up to this program.
 //
-//   sudo node examples/block.mjs 'outbound and udp.DstPort == 53'
+//   sudo node examples/block.ts 'outbound and udp.DstPort == 53'
 
 import { open } from 'netdivert';
 
 const filter = process.argv[2];
 if (filter === undefined) {
-  console.error('usage: node examples/block.mjs <filter>');
+  console.error('usage: node examples/block.ts <filter>');
   process.exit(2);
 }
 
