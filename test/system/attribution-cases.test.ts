@@ -195,6 +195,31 @@ t = threading.Thread(target=work); t.start(); t.join(); say('sent')`,
     expect(seen.map(({ text, process }) => [text, process?.name])).toEqual([['thread', 'python3']]);
   });
 
+  test("a process that looks at another's sockets", async () => {
+    const seen = await watch(net.b, { mode, filter: 'udp' }, async () => {
+      const owner = script(
+        net.b,
+        `
+u = udp(); u.connect(('${net.a.ipv4}', 9)); say(os.getpid(), u.fileno()); wait(); u.send(b'mine'); say('sent')`,
+      );
+      const [ownerPid, fd] = (await owner.line()).split(' ');
+      const looker = script(
+        net.b,
+        `
+import ctypes
+fd = ctypes.CDLL(None).syscall(438, os.pidfd_open(${ownerPid}), ${fd}, 0)
+say(socket.socket(fileno=fd).getpeername()[1])`,
+      );
+      expect(await looker.line()).toBe('9');
+      await looker.end();
+      owner.say();
+      await owner.line();
+      await owner.end();
+      pid = Number(ownerPid);
+    });
+    expect(seen.map(({ text, process }) => [text, process?.pid])).toEqual([['mine', pid]]);
+  });
+
   test('a port that another process takes over at once', async () => {
     const take = (text: string): string =>
       `u = udp('0.0.0.0', 7003); u.sendto(b'${text}', ('${net.a.ipv4}', 9)); say(os.getpid())`;

@@ -12,6 +12,7 @@ import { IPPROTO } from '../../packet/layout.ts';
 import type { BpfMap } from '../bpf/map.ts';
 import { libc } from '../sys/libc.ts';
 import { NAME_VALUE } from './maps.ts';
+import { ProcNet } from './proc-net.ts';
 import { type ProcSocket, ProcSockets } from './proc-sockets.ts';
 import { SocketInspector } from './socket-inspector.ts';
 import {
@@ -51,7 +52,7 @@ export async function backfill(maps: BackfillMaps, isWanted: () => boolean): Pro
       sliceEndMs = performance.now() + SLICE_MS;
     }
   } catch {
-    // A map is full, or there is no /proc: sockets without a record count as nobody's.
+    // Without /proc there is nothing to find.
   } finally {
     filler.close();
   }
@@ -62,6 +63,7 @@ class Filler {
   count = 0;
   readonly #maps: BackfillMaps;
   readonly #inspector = new SocketInspector();
+  readonly #procNet = new ProcNet();
   readonly #storageKey = new Uint8Array(4);
   readonly #bound = new Uint8Array(BOUND_VALUE.BYTES);
   #process = { pid: 0, pidFd: -1 };
@@ -77,8 +79,8 @@ class Filler {
       this.#addName(record);
       yield;
     }
-    for (const socket of found.sockets.values()) {
-      this.#visit(socket);
+    for (const [inode, socket] of found.sockets) {
+      this.#visit(inode, socket);
       yield;
     }
   }
@@ -94,7 +96,7 @@ class Filler {
     this.#maps.names.add(record.subarray(0, PROCESS_RECORD.USER_ID), value);
   }
 
-  #visit(socket: ProcSocket): void {
+  #visit(inode: string, socket: ProcSocket): void {
     const { pid } = socket.process;
     if (this.#process.pid !== pid) {
       this.close();
@@ -104,15 +106,16 @@ class Filler {
     const fd = libc.pidfd_getfd(this.#process.pidFd, socket.fd, 0);
     if (fd < 0) return;
     try {
-      this.#addRecord(fd, socket);
+      const record = this.#inspector.inspect(fd, this.#procNet.find(pid, inode));
+      if (record !== null) this.#addRecord(fd, record, socket);
+    } catch {
+      // The process ended in the meantime, or a map is full: a socket without a record is nobody's.
     } finally {
       libc.close(fd);
     }
   }
 
-  #addRecord(fd: number, { process, isShared }: ProcSocket): void {
-    const record = this.#inspector.inspect(fd);
-    if (record === null) return;
+  #addRecord(fd: number, record: Uint8Array, { process, isShared }: ProcSocket): void {
     const view = new DataView(record.buffer, record.byteOffset);
     record.set(process.record, SOCKET_RECORD.PROCESS);
     const flags = view.getUint32(SOCKET_RECORD.FLAGS, true);

@@ -55,9 +55,10 @@ export class ProcSockets {
   #note(process: ProcProcess, folder: string, fd: string): void {
     const link = readLink(`${folder}/fd/${fd}`);
     if (!link?.startsWith(SOCKET_LINK)) return;
-    const known = this.sockets.get(link);
+    const inode = link.slice(SOCKET_LINK.length, -1);
+    const known = this.sockets.get(inode);
     if (known === undefined) {
-      this.sockets.set(link, { process, fd: Number(fd), isShared: false });
+      this.sockets.set(inode, { process, fd: Number(fd), isShared: false });
     } else if (known.process !== process) {
       known.isShared = true;
     }

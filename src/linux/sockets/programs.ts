@@ -64,8 +64,28 @@ export function boundProgram(maps: TrackerMaps, family: Version): readonly Instr
   return assembler.assemble().instructions;
 }
 
-/** Use by a process, maybe another than before: bind, accept and getpeername. */
-export function useProgram(maps: TrackerMaps): readonly Instruction[] {
+/**
+ * accept, and getpeername: a connection that was taken for its listening process's is this one's. A
+ * process that only looks at another's socket changes nothing.
+ */
+export function acceptProgram(maps: TrackerMaps): readonly Instruction[] {
+  const assembler = new Assembler();
+  const done = assembler.newLabel('done');
+  const { ACCEPTED, LIKELY } = SOCKET_FLAGS;
+  emitStart(assembler);
+  assembler.load('DW', R8, R6, SOCK_ADDR.SK);
+  emitStorage(assembler, maps.storageFd, R8, done);
+  assembler.load('W', R1, R7, SOCKET_RECORD.FLAGS);
+  assembler.alu('AND', R1, ACCEPTED | LIKELY);
+  assembler.jumpIf('JNE', R1, ACCEPTED | LIKELY, done);
+  emitRefresh(assembler, maps);
+  assembler.label(done);
+  emitAllow(assembler);
+  return assembler.assemble().instructions;
+}
+
+/** bind, maybe by another process than before. */
+export function bindProgram(maps: TrackerMaps): readonly Instruction[] {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
   emitStart(assembler);

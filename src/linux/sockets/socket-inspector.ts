@@ -7,6 +7,7 @@ import { IPPROTO } from '../../packet/layout.ts';
 import { OPTION, SOCKET } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
+import type { RemoteEnd } from './proc-net.ts';
 import { SOCKET_FLAGS, SOCKET_RECORD } from './socket-record.ts';
 
 /** Offsets in `struct sockaddr_in` and `sockaddr_in6` (netinet/in.h). */
@@ -20,10 +21,11 @@ export class SocketInspector {
   readonly #length = allocate(4);
 
   /**
+   * @param remote its other end, where it has one
    * @returns the record without its process, valid until the next call; null when it is no IP socket,
    * or the kernel is older than 5.14
    */
-  inspect(fd: number): Uint8Array | null {
+  inspect(fd: number, remote: RemoteEnd | null): Uint8Array | null {
     const { SO_DOMAIN, SO_PROTOCOL, SO_COOKIE, SO_NETNS_COOKIE } = OPTION;
     const family = this.#number(fd, SO_DOMAIN);
     if (family !== SOCKET.AF_INET && family !== SOCKET.AF_INET6) return null;
@@ -39,22 +41,25 @@ export class SocketInspector {
     view.setBigUint64(SOCKET_RECORD.CREATED, now, true);
     view.setUint32(SOCKET_RECORD.FAMILY, family, true);
     view.setUint32(SOCKET_RECORD.PROTOCOL, protocol, true);
-    this.#readAddresses(fd, protocol);
+    this.#readEnds(fd, protocol, remote);
     return bytes;
   }
 
-  #readAddresses(fd: number, protocol: number): void {
+  #readEnds(fd: number, protocol: number, remote: RemoteEnd | null): void {
     const { view } = this.#record;
     const { LOCAL_ADDRESS, LOCAL_PORT, REMOTE_ADDRESS, REMOTE_PORT } = SOCKET_RECORD;
     const { BOUND, CONNECTED, ESTABLISHED, LISTENING, ON_DEVICE } = SOCKET_FLAGS;
     let flags = 0;
-    if (this.#name(libc.getsockname, fd)) {
+    if (this.#readName(fd)) {
       this.#readAddress(LOCAL_ADDRESS, LOCAL_PORT);
       if (view.getUint16(LOCAL_PORT, true) !== 0) flags |= BOUND;
     }
     if (this.#number(fd, OPTION.SO_ACCEPTCONN) === 1) flags |= LISTENING;
-    else if (this.#name(libc.getpeername, fd)) {
-      this.#readAddress(REMOTE_ADDRESS, REMOTE_PORT);
+    else if (remote !== null && remote.port !== 0) {
+      remote.address.forEach((word, index) => {
+        view.setUint32(REMOTE_ADDRESS + 4 * index, word, true);
+      });
+      view.setUint16(REMOTE_PORT, remote.port, true);
       flags |= protocol === IPPROTO.TCP ? CONNECTED | ESTABLISHED : CONNECTED;
     }
     if (this.#number(fd, OPTION.SO_BINDTOIFINDEX) > 0) flags |= ON_DEVICE;
@@ -77,9 +82,9 @@ export class SocketInspector {
     }
   }
 
-  #name(call: typeof libc.getsockname, fd: number): boolean {
+  #readName(fd: number): boolean {
     this.#length.view.setUint32(0, SOCKADDR.BYTES, true);
-    return call(fd, this.#value.bytes, this.#length.bytes) === 0;
+    return libc.getsockname(fd, this.#value.bytes, this.#length.bytes) === 0;
   }
 
   /** A 32-bit option, or -1. */

@@ -16,13 +16,14 @@ import { backfill } from './backfill.ts';
 import { NAME_VALUE, type TrackerMaps } from './maps.ts';
 import { execProgram, exitProgram } from './names-programs.ts';
 import {
+  acceptProgram,
+  bindProgram,
   boundProgram,
   connectProgram,
   createProgram,
   releaseProgram,
   sendProgram,
   tcpProgram,
-  useProgram,
   type Version,
 } from './programs.ts';
 import {
@@ -177,12 +178,12 @@ type Make = (maps: TrackerMaps, version: Version) => readonly Instruction[];
 const HOOKS: readonly (readonly [Make, type: number, attachType: number, Version])[] = [
   [releaseProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET_SOCK_RELEASE, 'ipv4'],
   [tcpProgram, SOCK_OPS, ATTACH.BPF_CGROUP_SOCK_OPS, 'ipv4'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_BIND, 'ipv4'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_BIND, 'ipv6'],
+  [bindProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_BIND, 'ipv4'],
+  [bindProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_BIND, 'ipv6'],
   [sendProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP4_SENDMSG, 'ipv4'],
   [sendProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_UDP6_SENDMSG, 'ipv6'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_GETPEERNAME, 'ipv4'],
-  [useProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_GETPEERNAME, 'ipv6'],
+  [acceptProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_GETPEERNAME, 'ipv4'],
+  [acceptProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_GETPEERNAME, 'ipv6'],
   [connectProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET4_CONNECT, 'ipv4'],
   [connectProgram, CGROUP_SOCK_ADDR, ATTACH.BPF_CGROUP_INET6_CONNECT, 'ipv6'],
   [boundProgram, CGROUP_SOCK, ATTACH.BPF_CGROUP_INET4_POST_BIND, 'ipv4'],

@@ -47,11 +47,6 @@ export const libc = {
     address: Pointer,
     length: Pointer,
   ) => number,
-  getpeername: process.func('getpeername', 'int', ['int', 'void *', 'void *']) as (
-    fd: number,
-    address: Pointer,
-    length: Pointer,
-  ) => number,
   setsockopt: process.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32_t']) as (
     fd: number,
     level: number,
