@@ -26,6 +26,8 @@ export interface Hook {
   readonly attachType: number;
   /** Its programs can fail a call, so their order matters. */
   readonly canBlock: boolean;
+  /** Hooked in at a network namespace, not at the root of the control groups. */
+  readonly isInNamespace: boolean;
   readonly emit: (assembler: Assembler, options: ProgramOptions) => void;
 }
 
@@ -33,11 +35,11 @@ const { CGROUP_SOCK, CGROUP_SOCK_ADDR, CGROUP_SKB, SOCK_OPS, SK_LOOKUP } = BPF_P
 const AT = BPF_ATTACH_TYPE;
 
 function blocking(type: number, attachType: number, emit: Hook['emit']): Hook {
-  return { type, attachType, canBlock: true, emit };
+  return { type, attachType, canBlock: true, isInNamespace: false, emit };
 }
 
 function watching(type: number, attachType: number, emit: Hook['emit']): Hook {
-  return { type, attachType, canBlock: false, emit };
+  return { type, attachType, canBlock: false, isInNamespace: type === SK_LOOKUP, emit };
 }
 
 const HOOKS = {

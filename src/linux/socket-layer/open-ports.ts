@@ -95,7 +95,7 @@ class Owners {
     const { errno } = callBpf(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, this.#attribute.bytes);
     const { view, bytes } = this.#value;
     if (errno === 0 && view.getUint32(PROCESS_RECORD.PROCESS_ID, true) !== 0) return bytes;
-    return this.#walk().sockets.get(`socket:[${inode}]`)?.process.record;
+    return this.#walk().sockets.get(String(inode))?.process.record;
   }
 
   /** Now, not a little at a time: what is blocked from here on may depend on the process. */

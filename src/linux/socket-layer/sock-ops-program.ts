@@ -88,7 +88,6 @@ type Branch = (assembler: Assembler, options: ProgramOptions, out: Label) => voi
 function emitConnected(assembler: Assembler, options: ProgramOptions, out: Label): void {
   const match = assembler.newLabel('connect_match');
   emitTcpRecord(assembler, options, 'connect', 'sniffed');
-  emitState(assembler, options.stateFd, SOCKET, true);
   emitProcess(assembler, options);
   emitUsed(assembler, STATE_NOTE.USED);
   if (endingOf(options) === 'blocked') return;
@@ -144,7 +143,6 @@ function emitListening(assembler: Assembler, options: ProgramOptions, out: Label
   assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.REPLY);
   assembler.jumpIf('JEQ', R1, REFUSED_REPLY, out);
   emitTcpRecord(assembler, options, 'listen', ending);
-  emitState(assembler, options.stateFd, SOCKET, true);
   emitProcess(assembler, options);
   emitUsed(assembler, STATE_NOTE.USED);
   if (options.tracksPorts) emitPort(assembler, options);
@@ -219,16 +217,25 @@ function emitTcpRecord(
   emitCookie(assembler);
 }
 
-/** The process of a callback in a system call: the current one, or who used the socket before. */
+/**
+ * The process of a callback in a system call, and what is kept with the socket: the process is the current one, or
+ * on older kernels the one that used the socket before.
+ */
 function emitProcess(assembler: Assembler, options: ProgramOptions): void {
   if (options.knowsProcessInCallbacks) {
+    emitState(assembler, options.stateFd, SOCKET, true);
     emitCurrentProcess(assembler, options.namesFd);
     return;
   }
   const none = assembler.newLabel();
+  const done = assembler.newLabel();
+  emitKnownState(assembler, options, SOCKET);
   assembler.jumpIf64('JEQ', SOCKET_STATE, 0, none);
   emitProcessFrom(assembler, SOCKET_STATE, STATE.PROCESS);
+  assembler.jump(done);
   assembler.label(none);
+  emitState(assembler, options.stateFd, SOCKET, true);
+  assembler.label(done);
 }
 
 /** Keeps the record with its socket, and nothing of what was before. Loses r1. */

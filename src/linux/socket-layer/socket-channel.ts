@@ -10,7 +10,6 @@ import type { ResolvedEventOptions } from '../../divert/event-options.ts';
 import { decodeSocketEvent, isLocalUnknown } from '../../divert/event-record.ts';
 import type { Filter } from '../../filter/index.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
-import { BPF_ATTACH_TYPE } from '../bpf/constants.ts';
 import { createLink, type Link } from '../bpf/link.ts';
 import { loadProgram, type Program } from '../bpf/program.ts';
 import { openRootCgroup } from '../cgroup.ts';
@@ -145,31 +144,36 @@ export class SocketChannel implements EventChannel {
     };
   }
 
+  /** Loads all programs before the first one is hooked in: when one is refused, nothing has changed. */
   #attach(programs: readonly HookProgram[]): void {
+    const loaded: Program[] = [];
     const cgroup = openRootCgroup();
     const namespace = openSync(this.#options.namespace ?? OWN_NAMESPACE, 'r');
     const isFirst = this.#links.size === 0;
     try {
-      for (const program of programs) {
-        const isLookup = program.hook.attachType === BPF_ATTACH_TYPE.BPF_SK_LOOKUP;
-        this.#hookIn(program, isLookup ? namespace : cgroup);
+      for (const { hook, instructions } of programs) {
+        const { type, attachType } = hook;
+        loaded.push(loadProgram(instructions, { name: KERNEL_NAME, type, attachType }));
       }
+      loaded.forEach((program, index) => {
+        const hook = programs[index]?.hook;
+        if (hook) this.#hookIn(hook, program, hook.isInNamespace ? namespace : cgroup);
+      });
       this.#drop(programs);
     } catch (error) {
       if (isFirst) this.detach();
       throw error;
     } finally {
+      for (const program of loaded) program.close();
       closeSync(cgroup);
       closeSync(namespace);
     }
   }
 
-  #hookIn({ hook, instructions }: HookProgram, target: number): void {
-    const { type, attachType } = hook;
-    using program = loadProgram(instructions, { name: KERNEL_NAME, type, attachType });
-    const link = this.#links.get(attachType);
+  #hookIn(hook: Hook, program: Program, target: number): void {
+    const link = this.#links.get(hook.attachType);
     if (link) link.update(program);
-    else this.#links.set(attachType, this.#link(hook, program, target));
+    else this.#links.set(hook.attachType, this.#link(hook, program, target));
   }
 
   #link({ attachType, canBlock }: Hook, program: Program, target: number): Link {
