@@ -7,19 +7,22 @@
  *
  * @module
  */
-import { UnsupportedError } from '../../errors.ts';
+import { SystemError } from '../../errors.ts';
 import { callBpf } from '../bpf/call.ts';
 import { BPF_COMMAND } from '../bpf/constants.ts';
 import { createLink, type Link } from '../bpf/link.ts';
 import { BpfMap } from '../bpf/map.ts';
 import type { Program } from '../bpf/program.ts';
 import { MapWalk } from '../registry/map-walk.ts';
+import { ERRNO } from '../sys/constants.ts';
 import { allocate } from '../sys/memory.ts';
 
 /** What the maps are called, before the process's number. */
 const ORDER_PREFIX = 'ndv_so_';
 /** Offsets in the value: i32 priority, then a u32 for each attach type. */
 const ORDER = { PRIORITY: 0, LINK_IDS: 8, BYTES: 264 } as const;
+/** Others may close their handles meanwhile. */
+const MAX_TRIES = 8;
 const KEY: Uint8Array = new Uint8Array(4);
 
 /** Offsets in the `BPF_OBJ_GET_INFO_BY_FD` part of `union bpf_attr`, and in `struct bpf_link_info`. */
@@ -66,17 +69,17 @@ export class HandleOrder {
   }
 
   #create(program: Program, targetFd: number, attachType: number): Link {
-    const before = this.#nextBelow(attachType);
-    if (before === 0) return createLink(program, targetFd, attachType);
-    try {
-      return createLink(program, targetFd, attachType, before);
-    } catch (error) {
-      // An older kernel, or the other handle was closed at this moment.
-      if (error instanceof UnsupportedError && error.code !== 'access-denied') {
-        return createLink(program, targetFd, attachType);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const before = this.#nextBelow(attachType);
+      if (before === 0) break;
+      try {
+        return createLink(program, targetFd, attachType, before);
+      } catch (error) {
+        if (!isGone(error)) break;
       }
-      throw error;
     }
+    // There is no lower handle, or the kernel knows no places: what else is wrong shows here.
+    return createLink(program, targetFd, attachType);
   }
 
   /** The first link of lower handles: of the highest of them, 0 where there is none. */
@@ -99,6 +102,11 @@ export class HandleOrder {
   #publish(): void {
     this.#map.update(KEY, new Uint8Array(this.#value.buffer));
   }
+}
+
+/** Whether the other handle was closed at just this moment. */
+function isGone(error: unknown): boolean {
+  return error instanceof SystemError && error.errno === ERRNO.ENOENT;
 }
 
 function offsetOf(attachType: number): number {
