@@ -319,6 +319,54 @@ async function listeningPort(end: NetworkEnd, { child }: Script): Promise<number
   }
 }
 
+describe('a server of Node, which accepts without asking who calls', () => {
+  test.each([false, true])('fragments: %s', async (fragments) => {
+    const seen = await watch(net.b, { fragments }, async () => {
+      const server = net.b.spawn(process.execPath, ['-e', NODE_SERVER], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const lines = createInterface({ input: server.stdout as NodeJS.ReadableStream });
+      const port = await new Promise<number>((resolve) => {
+        lines.once('line', (line) => resolve(Number(line)));
+      });
+      const client = script(
+        net.a,
+        `
+c = socket.create_connection(('${net.b.ipv4}', ${port})); c.send(b'question'); say(c.recv(100)); c.close()
+c = socket.create_connection(('${net.b.ipv6}', ${port})); c.send(b'question'); say(c.recv(100)); c.close()
+u = udp('0.0.0.0'); u.sendto(b'datagram', ('${net.b.ipv4}', ${port})); say(u.recvfrom(100)[0])`,
+      );
+      for (let answer = 0; answer < 3; answer++) expect(await client.line()).toContain('answer');
+      await client.end();
+      nodePid = server.pid;
+      const exited = new Promise((resolve) => server.once('exit', resolve));
+      server.kill();
+      await exited;
+    });
+    const ends = seen.filter(({ ends }) => ends?.includes(net.b.ipv4) || ends?.includes('tcp'));
+    expect(ends.length).toBeGreaterThan(10);
+    const wrong = ends.filter(({ process }) => process?.pid !== nodePid);
+    expect(wrong).toEqual([]);
+    const inbound = seen.find(({ text, outbound }) => text === 'question' && !outbound);
+    expect(inbound?.process?.confidence).toBe('likely');
+  });
+  let nodePid: number | undefined;
+});
+
+const NODE_SERVER = `
+const server = require('node:net').createServer((socket) => {
+  socket.on('data', () => socket.write('answer'));
+  socket.on('end', () => socket.end());
+});
+const socket = require('node:dgram').createSocket('udp4', (_, { port, address }) => {
+  socket.send('answer', port, address);
+});
+server.listen(0, '::', () => {
+  const { port } = server.address();
+  socket.bind(port, () => console.log(port));
+});
+`;
+
 describe('a diverted packet', () => {
   test('is the owner of what came, not of what it was changed to', async () => {
     const handle = await open('udp.DstPort == 9', { attribution: true, namespace: net.b.path });
