@@ -93,7 +93,7 @@ function render(text, environment) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'netdivert-docs-'));
-symlinkSync(join(ROOT, 'dist/cli/main.js'), join(folder, 'netdivert'));
+symlinkSync(join(ROOT, 'dist/bin/main.js'), join(folder, 'netdivert'));
 const environment = {
   ...process.env,
   PATH: `${folder}:${process.env.PATH}`,

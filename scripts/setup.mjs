@@ -8,7 +8,6 @@
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
-  chmodSync,
   constants,
   existsSync,
   readdirSync,
@@ -134,9 +133,11 @@ function aptGet(command, packages) {
 
 function build() {
   const sources = [...filesBelow(join(ROOT, 'src'))];
-  const configuration = ['tsconfig.json', 'tsconfig.build.json'].map((name) => join(ROOT, name));
+  const configuration = ['tsconfig.json', 'tsconfig.build.json', 'scripts/bundle.mjs'].map((name) =>
+    join(ROOT, name),
+  );
   const newest = Math.max(...[...sources, ...configuration].map(modifiedMs));
-  if (modifiedMs(join(ROOT, 'dist/cli/main.js')) >= newest) return;
+  if (modifiedMs(join(ROOT, 'dist/bin/main.js')) >= newest) return;
   say('building (tsc)');
   const result = run(join(ROOT, 'node_modules/.bin/tsc'), [
     '-p',
@@ -145,13 +146,15 @@ function build() {
   ]);
   if (result.status !== 0) throw new SetupError(`The build failed:\n${lastLines(result, 40)}`);
   removeLeftovers(sources);
-  chmodSync(join(ROOT, 'dist/cli/main.js'), 0o755);
+  const bundled = run(process.execPath, [join(ROOT, 'scripts/bundle.mjs')]);
+  if (bundled.status !== 0) throw new SetupError(`The build failed:\n${lastLines(bundled, 40)}`);
 }
 
 /** Output of sources that are gone would still be packed and imported. */
 function removeLeftovers(sources) {
   const modules = new Set(sources.map((path) => path.slice(join(ROOT, 'src').length)));
   for (const path of filesBelow(join(ROOT, 'dist'))) {
+    if (path.startsWith(join(ROOT, 'dist/bin'))) continue;
     const source = path.slice(join(ROOT, 'dist').length).replace(/(\.d\.ts|\.js)$/, '.ts');
     if (!modules.has(source)) rmSync(path);
   }

@@ -4,4 +4,4 @@ import { orExplain, setUp } from './setup.mjs';
 
 orExplain(() => setUp('start'));
 process.argv.splice(2, 0, 'demo');
-await import('../dist/cli/main.js');
+await import('../dist/bin/main.js');

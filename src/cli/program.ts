@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { declareActing } from './declare/acting.ts';
 import { EXIT_CODES } from './declare/exit-codes.ts';
@@ -13,6 +12,7 @@ import { declareSystem } from './declare/system.ts';
 import { declareWatching } from './declare/watching.ts';
 import { EXIT } from './exit-code.ts';
 import { reportUsage } from './report.ts';
+import { readVersion } from './version.ts';
 
 /** Told the exit code of a command that ran. */
 export type Done = (code: number) => void;
@@ -53,9 +53,4 @@ export function createProgram(done: Done = () => {}): Command {
   declareFilter(program, done);
   declareSystem(program, done);
   return program;
-}
-
-function readVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return JSON.parse(readFileSync(file, 'utf8')).version;
 }

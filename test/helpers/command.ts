@@ -6,7 +6,7 @@ export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
 /** The built `netdivert` command; that of another build where `NETDIVERT_COMMAND` names one. */
 export const COMMAND: string =
   process.env.NETDIVERT_COMMAND ??
-  fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  fileURLToPath(new URL('../../dist/bin/main.js', import.meta.url));
 
 /** Builds what is not built; tests of the command run what is shipped. */
 export function ensureBuilt(): void {

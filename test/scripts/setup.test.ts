@@ -57,7 +57,7 @@ const BUILT = { status: 0, stdout: '', stderr: 'setup: building (tsc)\n' };
 
 test('builds what is missing, makes the command executable, and is silent then', () => {
   expect(setUp('build')).toEqual(BUILT);
-  accessSync(join(project, 'dist/cli/main.js'), constants.X_OK);
+  accessSync(join(project, 'dist/bin/main.js'), constants.X_OK);
   expect(setUp('build')).toEqual(QUIET);
 });
 

@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { compileFilter } from '../../filter/index.ts';
 import { newCounts, readOffline } from '../offline.ts';
 import { plural, print, styleFor } from '../output.ts';
+import { packageFile } from '../package-file.ts';
 import { formatPacketLine } from '../packet-line.ts';
 import { payloadOf, SCENES, type Scene } from './scenes.ts';
 
-const CAPTURE = new URL('../../../captures/demo.pcapng', import.meta.url);
+const CAPTURE = packageFile('captures/demo.pcapng');
 const LINES_SHOWN = 5;
 
 /** Shows for each scene which packets of the capture match and what would be done. */
