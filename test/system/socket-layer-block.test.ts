@@ -182,6 +182,29 @@ describe.each(ROWS)('$name', ({ family, host, any }) => {
       ).toBeUndefined();
     }));
 
+  test('of listeners that share a port only the refused one is gone', () =>
+    using(async (caller) => {
+      await using refused = await startCaller(net.a);
+      const listen = [
+        { do: 'socket', as: 's', family, type: 'tcp', shared: true },
+        { do: 'bind', on: 's', to: [any, 7025] },
+        { do: 'listen', on: 's' },
+      ];
+      await caller.calls(...listen);
+      const handle = await openBlocking(`event == LISTEN and processId == ${refused.pid}`);
+      await refused.calls(...listen);
+      expect((await refused.call({ do: 'accept', on: 's', as: 'a' })).error).toBe('EINVAL');
+      for (let index = 0; index < 10; index++) {
+        const [, connected, accepted] = await caller.calls(
+          { do: 'socket', as: 'c', family, type: 'tcp' },
+          { do: 'connect', on: 'c', to: [host, 7025] },
+          { do: 'accept', on: 's', as: 'a' },
+        );
+        expect([connected?.error, accepted?.error]).toEqual([undefined, undefined]);
+      }
+      expect(await rest(handle)).toMatchObject([{ event: 'listen', processId: refused.pid }]);
+    }));
+
   test('sends without a connection fail every time and are reported once', () =>
     using(async (caller) => {
       const handle = await openBlocking('event == CONNECT and remotePort == 7030', {

@@ -9,9 +9,11 @@ import type { BpfMap } from '../bpf/map.ts';
 import { ERRNO } from '../sys/constants.ts';
 import { SOCKET_PROTOCOL } from './context.ts';
 import { SockDiag } from './sock-diag.ts';
-import { BOUND_KEY } from './state.ts';
+import { BOUND, BOUND_KEY } from './state.ts';
 
 const ADDRESS_WORDS = 4;
+/** Of sockets that share a port (SO_REUSEPORT), each try finds one by chance. */
+const TRIES_AMONG_SEVERAL = 256;
 /** No socket has it. */
 const NO_PORT_COOKIE = 0xffff_ffff_ffff_fffen;
 
@@ -32,22 +34,28 @@ export class ListenerRefusal {
 
   /** Whether this kernel can end sockets (CONFIG_INET_DIAG_DESTROY). */
   isAvailable(): boolean {
-    const { TCP } = SOCKET_PROTOCOL;
-    const errno = this.#open().destroy([0, 0xffff, 0, 0], 1, NO_PORT_COOKIE, TCP);
+    const errno = this.#open().destroy([0, 0xffff, 0, 0], 1, NO_PORT_COOKIE);
     return errno !== ERRNO.EOPNOTSUPP;
   }
 
   /** Ends the listener of a record. */
   refuse(record: DataView): void {
-    const { LOCAL_ADDRESS, LOCAL_PORT, ENDPOINT_ID, PROTOCOL } = SOCKET_EVENT;
+    const { LOCAL_ADDRESS, LOCAL_PORT, ENDPOINT_ID } = SOCKET_EVENT;
     const words = Array.from({ length: ADDRESS_WORDS }, (_, word) =>
       record.getUint32(LOCAL_ADDRESS + word * 4, true),
     );
     const port = record.getUint16(LOCAL_PORT, true);
     const cookie = record.getBigUint64(ENDPOINT_ID, true);
-    const errno = this.#open().destroy(words, port, cookie, record.getUint8(PROTOCOL));
+    const key = this.#encodeKey(words, port);
+    const count = this.#count(key);
+    const tries = count > 1 ? TRIES_AMONG_SEVERAL : 1;
+    let errno: number = ERRNO.ENOENT;
+    for (let seed = 0; seed < tries && errno === ERRNO.ENOENT; seed++) {
+      errno = this.#open().destroy(words, port, cookie, seed);
+    }
     // What could not be ended, although it is there, stays cut off.
-    if (errno === 0 || errno === ERRNO.ENOENT) this.#forget(words, port);
+    if (count > 1 && errno === 0) this.#leaveOthers(key);
+    else if (count <= 1 && (errno === 0 || errno === ERRNO.ENOENT)) this.#bound.delete(key);
   }
 
   /** Idempotent. */
@@ -61,12 +69,26 @@ export class ListenerRefusal {
     return this.#sockets;
   }
 
-  #forget(words: readonly number[], port: number): void {
+  /** How many sockets listen there. */
+  #count(key: Uint8Array): number {
+    const value = this.#bound.lookup(key);
+    return value ? new DataView(value.buffer, value.byteOffset).getUint32(BOUND.COUNT, true) : 0;
+  }
+
+  /** The other sockets of a port are not refused. The one that was is counted until it is closed. */
+  #leaveOthers(key: Uint8Array): void {
+    const value = this.#bound.lookup(key)?.slice();
+    if (!value) return;
+    new DataView(value.buffer).setUint32(BOUND.REFUSED, 0, true);
+    this.#bound.update(key, value);
+  }
+
+  #encodeKey(words: readonly number[], port: number): Uint8Array {
     words.forEach((word, index) => {
       this.#key.setUint32(BOUND_KEY.ADDRESS + index * 4, word, true);
     });
     this.#key.setUint16(BOUND_KEY.PORT, port, true);
     this.#key.setUint16(BOUND_KEY.PROTOCOL, SOCKET_PROTOCOL.TCP, true);
-    this.#bound.delete(new Uint8Array(this.#key.buffer));
+    return new Uint8Array(this.#key.buffer);
   }
 }

@@ -9,6 +9,7 @@ import { ERRNO, MSG, NETLINK, SOCKET } from '../sys/constants.ts';
 import { check, lastErrno, libc } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { withNamespace } from '../sys/namespace.ts';
+import { SOCKET_PROTOCOL } from './context.ts';
 
 const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
@@ -100,12 +101,13 @@ export class SockDiag implements Disposable {
    * Ends a TCP socket as if its connection was reset; one that listens stops.
    *
    * @param words its local address
+   * @param seed of sockets that share a port the kernel looks at one: another seed may find another one
    * @returns 0, or the errno: ENOENT when there is none, EOPNOTSUPP when the kernel cannot
    */
-  destroy(words: readonly number[], port: number, cookie: bigint, protocol: number): number {
+  destroy(words: readonly number[], port: number, cookie: bigint, seed = 0): number {
     const isIPv4 = words[1] === MAPPED_WORD && words[2] === 0 && words[3] === 0;
     const family = isIPv4 ? SOCKET.AF_INET : SOCKET.AF_INET6;
-    const request = header(SOCK_DESTROY, NLM_F.REQUEST | NLM_F.ACK, family, protocol);
+    const request = header(SOCK_DESTROY, NLM_F.REQUEST | NLM_F.ACK, family, SOCKET_PROTOCOL.TCP);
     const { view } = request;
     view.setUint32(REQUEST.STATES, ALL_STATES, true);
     view.setUint16(REQUEST.SPORT, port, false);
@@ -113,6 +115,8 @@ export class SockDiag implements Disposable {
     for (let word = 0; word < count; word++) {
       view.setUint32(REQUEST.SRC + (count - 1 - word) * 4, words[word] ?? 0, false);
     }
+    // Which one of several it is, the kernel works out from the address of the other end.
+    view.setUint32(REQUEST.DST, seed, true);
     view.setBigUint64(REQUEST.COOKIE, cookie, true);
     this.#send(request.bytes);
     const length = libc.recv(this.#fd, this.#buffer.bytes, RECEIVE_BYTES, MSG.MSG_DONTWAIT);

@@ -34,6 +34,8 @@ def run(call):
         s.settimeout(call.get("timeout", 5))
         if call.get("reuse"):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if call.get("shared"):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         return ends(s)
     s = sockets[call["on"]]
     extra = {}
