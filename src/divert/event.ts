@@ -17,7 +17,7 @@ interface CommonEvent {
 interface EndpointEvent extends CommonEvent {
   /** As the kernel names the process, at most 15 characters; empty where unknown. */
   readonly processName: string;
-  /** Effective user of the process; null where unknown. */
+  /** User of the process; null where unknown. */
   readonly userId: number | null;
   /** The socket's cookie (SO_COOKIE). */
   readonly endpointId: bigint;
