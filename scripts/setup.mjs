@@ -10,6 +10,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -86,6 +87,9 @@ function installNpmPackages() {
   const wanted = modifiedMs(join(ROOT, 'package-lock.json'));
   const installed = modifiedMs(join(ROOT, 'node_modules/.package-lock.json'));
   if (installed >= wanted) return;
+  // npm would empty the folder behind a link, which belongs to somebody else.
+  const packages = join(ROOT, 'node_modules');
+  if (lstatSync(packages, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   say('installing npm packages (npm ci)');
   // Nothing here needs the packages' own scripts: koffi and esbuild come prebuilt.
   const result = run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']);

@@ -90,3 +90,19 @@ test('another purpose is wrong usage', () => {
     stderr: 'usage: node scripts/setup.mjs build|start|test\n',
   });
 });
+
+test('packages behind a link are left alone: npm would empty the folder they are in', () => {
+  const packages = mkdtempSync(join(tmpdir(), 'netdivert-packages-'));
+  writeFileSync(join(packages, 'somebody'), '');
+  const link = join(project, 'node_modules');
+  rmSync(link);
+  symlinkSync(packages, link);
+  try {
+    expect(setUp('build').stderr).not.toContain('installing');
+    expect(existsSync(join(packages, 'somebody'))).toBe(true);
+  } finally {
+    rmSync(link);
+    symlinkSync(join(ROOT, 'node_modules'), link);
+    rmSync(packages, { recursive: true });
+  }
+});

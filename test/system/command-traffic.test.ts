@@ -257,6 +257,20 @@ describe('shape', () => {
   });
 });
 
+test('a second Ctrl-C ends a command that still has something to do', async () => {
+  const shape = startInA('shape', '--latency', '1h', 'icmp');
+  await shape.saw('shaping icmp');
+  await ping(1);
+  shape.child.kill('SIGINT');
+  // The first one waits for the packet that is on its way.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(shape.child.exitCode).toBeNull();
+  shape.child.kill('SIGINT');
+  expect(await shape.ended()).toBe(130);
+  expect((await ping(1)).code).toBe(0);
+  expect(await listTables(net.a)).toEqual([]);
+});
+
 describe('events', () => {
   test('flows --follow: a connection of curl, from its beginning to its end', async () => {
     const flows = startInA('flows', '--follow', '--json', 'tcp and remotePort == 80');
@@ -306,7 +320,9 @@ describe('events', () => {
       localPort: 8080,
       process: { name: 'node', pid: servers[0]?.child.pid },
     });
-    const others = await netdivert(inA('sockets', '-p', '!node', 'localPort == 8080'));
+    const others = await netdivert(
+      inA('sockets', '-p', '!node', 'event == LISTEN and localPort == 8080'),
+    );
     expect(others).toEqual({ code: 0, stdout: '', stderr: 'none\n' });
     expect((await netdivert(inA('flows', 'remotePort == 9'))).stderr).toBe('none\n');
   });
@@ -345,14 +361,17 @@ describe('handles', () => {
 
 describe('top', () => {
   test('--batch: who sends how much', async () => {
-    const top = startInA('top', '--batch', '--json', '-c', '2', '-i', '2s', 'tcp.DstPort == 80');
-    const requests = setInterval(() => void curl(`http://${net.b.ipv4}/`), 100);
-    try {
-      expect(await top.ended()).toBe(0);
-    } finally {
-      clearInterval(requests);
-    }
-    expect(linesOf(top).some(({ process }) => /^curl\[\d+\]$/.test(String(process)))).toBe(true);
+    const top = startInA('top', '--batch', '--json', '-i', '500ms', 'tcp and remotePort == 7');
+    const script = `
+      const socket = require('net').connect(7, '${net.b.ipv4}').resume();
+      setInterval(() => socket.write(Buffer.alloc(1000)), 20);`;
+    const sender = net.a.spawn(process.execPath, ['-e', script]);
+    await top.saw(`node[${sender.pid}]`);
+    sender.kill();
+    await interrupt(top);
+    const row = linesOf(top).find(({ process }) => process === `node[${sender.pid}]`);
+    expect(row).toMatchObject({ type: 'traffic', view: 'processes', what: '1 flow' });
+    expect(Number(row?.bytes)).toBeGreaterThan(1000);
   });
 
   test('on a terminal: draws, takes keys, gives the terminal back', async () => {

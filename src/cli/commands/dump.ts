@@ -1,6 +1,6 @@
 import type { NetworkHandle } from '../../divert/network-handle.ts';
 import type { OpenOptions } from '../../divert/options.ts';
-import { UnsupportedError } from '../../errors.ts';
+import { DivertError } from '../../errors.ts';
 import type { Filter } from '../../filter/index.ts';
 import type { Packet } from '../../packet/packet.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
@@ -127,15 +127,18 @@ function printSummary(options: DumpOptions, fields: Readonly<Record<string, unkn
 
 /** Sniffs, with the process of each packet where that can be known. */
 async function openForWatching(filter: Filter, options: DumpOptions): Promise<NetworkHandle> {
-  const { snapLength } = options;
+  const { layer, process: spec, snapLength } = options;
   const sniff: OpenOptions = { mode: 'sniff', ...(snapLength && { snapLength }) };
+  if (layer === 'forward') return await openPackets(filter, options, sniff);
   try {
     return await openPackets(filter, options, { ...sniff, attribution: true });
   } catch (error) {
-    const isMissing = error instanceof UnsupportedError && error.feature.includes('attribution');
-    if (!isMissing || options.process !== undefined) throw error;
+    // A filter on processes needs it, and with the rest it may do without.
+    if (!(error instanceof DivertError) || spec !== undefined) throw error;
+    const handle = await openPackets(filter, options, sniff);
+    tell(`processes are not shown: ${error.message.split('\n')[0]}`);
+    return handle;
   }
-  return await openPackets(filter, options, sniff);
 }
 
 /** Hands the packets of a handle to an output. */
