@@ -7,7 +7,7 @@ import type { Backend, EventChannel } from '../divert/backend.ts';
 import type { ResolvedEventOptions } from '../divert/event-options.ts';
 import type { Filter } from '../filter/index.ts';
 import { FlowChannel } from './flow/flow-channel.ts';
-import { LinuxNetworkChannel } from './network-channel.ts';
+import { openNetworkChannel } from './network-channel.ts';
 import { ReflectChannel } from './reflect-channel.ts';
 import { registered } from './registry/registered-channel.ts';
 import { SniffChannel } from './sniff-channel.ts';
@@ -16,8 +16,11 @@ import { SocketChannel } from './socket-layer/socket-channel.ts';
 export const linuxBackend: Backend = {
   name: 'linux',
   openNetwork: (filter, options) => {
-    const Channel = options.mode === 'sniff' ? SniffChannel : LinuxNetworkChannel;
-    return registered(new Channel(filter, options), options, filter);
+    const channel =
+      options.mode === 'sniff'
+        ? new SniffChannel(filter, options)
+        : openNetworkChannel(filter, options);
+    return registered(channel, options, filter);
   },
   openEvents: (filter, options) => {
     // Reflect handles are not reported, neither to themselves nor to each other.

@@ -107,7 +107,7 @@ describe('expressions', () => {
   const rows: [string, Uint8Array, string][] = [
     [
       '[ queue 40000 bypass ]',
-      queueNative(40000),
+      ...queueNative(40000, 1),
       '06000100 9c400000 06000200 00010000 06000300 00010000',
     ],
     [
@@ -139,6 +139,6 @@ describe('expressions', () => {
   });
 
   test('[ target name NFQUEUE rev 3 ] bypasses an empty queue', () => {
-    expect(words(queueTarget(7))).toContain('08000200 00000003 0c000300 07000100 01000000');
+    expect(words(...queueTarget(7, 1))).toContain('08000200 00000003 0c000300 07000100 01000000');
   });
 });

@@ -7,7 +7,7 @@ import { NetlinkError, UnsupportedError } from '../../errors.ts';
 import { attribute, uint32be } from '../netlink/attribute.ts';
 import { NLM_F } from '../netlink/message.ts';
 import { NetlinkSocket, needsNetAdmin } from '../netlink/socket.ts';
-import { type QueueInstance, QueueList } from '../nftables/queues.ts';
+import { QueueList } from '../nftables/queues.ts';
 import { ERRNO, OPTION } from '../sys/constants.ts';
 import { withNamespace } from '../sys/namespace.ts';
 import {
@@ -19,17 +19,25 @@ import {
   NFQNL_COPY_PACKET,
   NFQNL_MSG,
 } from './constants.ts';
+import { QueueCounters, type QueueEnd } from './queue-counters.ts';
+
+/** Most queues in a row. */
+export const MAX_QUEUES = 256;
 
 /**
  * Numbers are taken from the upper half: rules that people write by hand count from 0,
  * and would feed our queue.
  */
 const FIRST_NUMBER = 32768;
-const NUMBERS = 32768;
+/** Some at the end are left for rows that begin at the last of these. */
+const NUMBERS = 32768 - MAX_QUEUES;
 /** A message of a 64-byte packet is charged some 830 bytes: room for about 80,000 of them. */
 const RECEIVE_BUFFER_BYTES = 64 << 20;
 /** Packets the kernel lets wait, read or not; more than a handle holds by its own limits. */
 const KERNEL_QUEUE_LENGTH = 65536;
+
+/** Rows of numbers that are tried. */
+const MAX_TRIES = 100;
 
 export interface QueueOptions {
   /** Path of the network namespace. */
@@ -40,75 +48,48 @@ export interface QueueOptions {
   largePackets: boolean;
 }
 
-export class Queue {
-  readonly socket: NetlinkSocket;
+export class Queue implements QueueEnd {
   readonly number: number;
-  readonly #list: QueueList;
-  #last: QueueInstance | undefined;
-  #closed = false;
+  readonly counters: QueueCounters;
+  readonly #socket: NetlinkSocket;
 
   /**
    * Binds a free queue number.
    *
+   * @param number the one to bind; else any that is free
    * @throws {@link UnsupportedError} without CAP_NET_ADMIN or without nfnetlink_queue
+   * @throws {@link NetlinkError} EBUSY when `number` is taken
    */
-  constructor(options: QueueOptions) {
-    this.socket = withNamespace(options.namespace, () => new NetlinkSocket());
+  constructor(options: QueueOptions, number?: number) {
+    const socket = withNamespace(options.namespace, () => new NetlinkSocket());
+    this.#socket = socket;
     try {
       const { SOL_SOCKET, SO_RCVBUFFORCE, SO_RCVBUF, SOL_NETLINK } = OPTION;
       const { NETLINK_NO_ENOBUFS, NETLINK_CAP_ACK } = OPTION;
-      if (!this.socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)) {
-        this.socket.setOption(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+      if (!socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)) {
+        socket.setOption(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
       }
       // Losses are counted by the kernel per queue; as an error they would only cost a read.
-      this.socket.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
-      this.number = this.#bindFreeNumber(options.namespace);
+      socket.setOption(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
+      if (number !== undefined) this.#bind(number);
+      this.number = number ?? this.#bindFreeNumber(options.namespace);
       this.#configure(options);
       // A complaint about a verdict shall tell which one.
-      this.socket.setOption(SOL_NETLINK, NETLINK_CAP_ACK, 0);
-      this.#list = new QueueList(options.namespace);
+      socket.setOption(SOL_NETLINK, NETLINK_CAP_ACK, 0);
+      this.counters = new QueueCounters(this.number, options.namespace);
     } catch (error) {
-      void this.socket.close();
+      void socket.close();
       throw explain(error);
     }
   }
 
-  /** Whether the kernel lets us read this queue's counters. */
-  get isCounted(): boolean {
-    return this.#list.isReadable;
+  get fd(): number {
+    return this.#socket.fd;
   }
 
-  /** Number of packets ever queued: the id of the last one. */
-  lastId(): number {
-    return this.#read()?.sequence ?? 0;
-  }
-
-  /** Packets without a verdict, read or not. */
-  waiting(): number {
-    return this.#closed ? 0 : (this.#read()?.waiting ?? 0);
-  }
-
-  /** Packets the kernel dropped because this queue or its socket was full, or unread at the end. */
-  kernelDrops(): { queueDropped: number; userDropped: number } {
-    const { queueDropped = 0, userDropped = 0, waiting = 0 } = this.#read() ?? {};
-    return { queueDropped: this.#closed ? queueDropped + waiting : queueDropped, userDropped };
-  }
-
-  /** The kernel drops what still waits: it was never read. Idempotent. */
   close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    this.#read();
-    this.#closed = true;
-    this.#list.close();
-    return this.socket.close();
-  }
-
-  /** What the kernel counts, at the last moment once closed. */
-  #read(): QueueInstance | undefined {
-    if (this.#closed) return this.#last;
-    const instances = this.#list.read();
-    this.#last = instances.find(({ number }) => number === this.number) ?? this.#last;
-    return this.#last;
+    this.counters.close();
+    return this.#socket.close();
   }
 
   #bindFreeNumber(namespace: string | undefined): number {
@@ -120,17 +101,21 @@ export class Queue {
     for (let step = 0; step < NUMBERS; step++) {
       const number = FIRST_NUMBER + ((start + step) % NUMBERS);
       if (taken.has(number)) continue;
-      const command = Uint8Array.of(NFQNL_CFG_CMD_BIND, 0, 0, 0);
       try {
-        this.#request(number, 'bind an NFQUEUE', [attribute(NFQA_CFG.CMD, command)]);
+        this.#bind(number);
         return number;
       } catch (error) {
         // Somebody was quicker. EPERM without a capability is the same for every number.
-        if (!(error instanceof NetlinkError) || error.errno !== ERRNO.EBUSY) throw error;
+        if (!isTaken(error)) throw error;
         refused = error;
       }
     }
     throw refused;
+  }
+
+  #bind(number: number): void {
+    const command = Uint8Array.of(NFQNL_CFG_CMD_BIND, 0, 0, 0);
+    this.#request(number, 'bind an NFQUEUE', [attribute(NFQA_CFG.CMD, command)]);
   }
 
   #configure(options: QueueOptions): void {
@@ -149,10 +134,34 @@ export class Queue {
 
   #request(number: number, operation: string, attributes: readonly Uint8Array[]): void {
     const type = (NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG.CONFIG;
-    this.socket.request(operation, [
+    this.#socket.request(operation, [
       { type, flags: NLM_F.ACK, family: 0, resource: number, attributes },
     ]);
   }
+}
+
+/**
+ * Binds queues with numbers in a row.
+ *
+ * @throws as the constructor of {@link Queue}
+ */
+export function openQueues(options: QueueOptions, count: number): [Queue, ...Queue[]] {
+  for (let tries = 1; ; tries++) {
+    const first = new Queue(options);
+    const queues: [Queue, ...Queue[]] = [first];
+    try {
+      while (queues.length < count) queues.push(new Queue(options, first.number + queues.length));
+      return queues;
+    } catch (error) {
+      for (const queue of queues) void queue.close();
+      // The next number is another's, or behind the last: from somewhere else then.
+      if (tries === MAX_TRIES || !isTaken(error)) throw error;
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof NetlinkError && error.errno === ERRNO.EBUSY;
 }
 
 function explain(error: unknown): unknown {

@@ -14,14 +14,19 @@ const REMEMBERED_NS = 2_000_000_000n;
 
 export class Repeats {
   /** Packets up to this id come back. */
-  #lastId = 0;
+  readonly #lastId: Int32Array;
   /** Fingerprint -> when each such packet was accepted, oldest first. */
   readonly #expected = new Map<number, bigint[]>();
   #latestNs = 0n;
 
+  /** @param lastId one word, for `shift` to be called in another thread */
+  constructor(lastId: Int32Array = new Int32Array(1)) {
+    this.#lastId = lastId;
+  }
+
   /** Packets up to `lastId` that were not decided about will come back. */
   shift(lastId: number): void {
-    this.#lastId = lastId;
+    this.#lastId[0] = lastId;
   }
 
   /**
@@ -30,7 +35,7 @@ export class Repeats {
    * @param id host byte order
    */
   concerns(id: number): boolean {
-    return id <= this.#lastId;
+    return id <= (this.#lastId[0] ?? 0);
   }
 
   /**

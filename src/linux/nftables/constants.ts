@@ -53,7 +53,10 @@ export const NFTA_VERDICT_CODE = 1;
 export const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const;
 export const NFTA_FIB = { DREG: 1, RESULT: 2, FLAGS: 3 } as const;
 export const NFTA_TPROXY = { FAMILY: 1, REG_PORT: 3 } as const;
-export const NFTA_QUEUE = { NUM: 1, TOTAL: 2, FLAGS: 3 } as const;
+export const NFTA_QUEUE = { NUM: 1, TOTAL: 2, FLAGS: 3, SREG_QNUM: 4 } as const;
+export const NFTA_HASH = { DREG: 2, MODULUS: 4, OFFSET: 6, TYPE: 7 } as const;
+/** The same for both directions of a flow. */
+export const NFT_HASH_SYM = 1;
 export const NFTA_MATCH = { NAME: 1, REV: 2, INFO: 3 } as const;
 export const NFTA_TARGET = { NAME: 1, REV: 2, INFO: 3 } as const;
 export const NFTA_OBJ = { TABLE: 1, NAME: 2, TYPE: 3, DATA: 4 } as const;

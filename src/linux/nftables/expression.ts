@@ -10,6 +10,7 @@ import {
   NFT_BYTEORDER_HTON,
   NFT_CMP,
   NFT_FIB_RESULT_ADDRTYPE,
+  NFT_HASH_SYM,
   NFT_META_MARK,
   NFT_META_OIF,
   NFT_OBJECT_COUNTER,
@@ -22,6 +23,7 @@ import {
   NFTA_EXPR,
   NFTA_FIB,
   NFTA_FIB_F_DADDR,
+  NFTA_HASH,
   NFTA_IMMEDIATE,
   NFTA_LIST_ELEM,
   NFTA_MATCH,
@@ -196,29 +198,62 @@ export function countInto(counter: string): Expression {
   );
 }
 
-/** `queue to NUMBER bypass`: a queue nobody listens on lets packets pass. Needs CONFIG_NFT_QUEUE. */
-export function queueNative(queueNumber: number): Expression {
-  return expression(
-    'queue',
-    uint16be(NFTA_QUEUE.NUM, queueNumber),
-    uint16be(NFTA_QUEUE.TOTAL, 1),
-    uint16be(NFTA_QUEUE.FLAGS, NFT_QUEUE_FLAG_BYPASS),
-  );
+/**
+ * `queue to symhash mod COUNT offset FIRST bypass`: both directions of a flow, told apart by addresses, protocol
+ * and ports, have the same queue. Needs CONFIG_NFT_HASH and CONFIG_NFT_QUEUE.
+ *
+ * @param count of queues, from number `first` on
+ */
+export function queueByFlow(first: number, count: number): Expression[] {
+  const register = NFT_REG.REG_1;
+  return [
+    expression(
+      'hash',
+      uint32be(NFTA_HASH.DREG, register),
+      uint32be(NFTA_HASH.MODULUS, count),
+      uint32be(NFTA_HASH.OFFSET, first),
+      uint32be(NFTA_HASH.TYPE, NFT_HASH_SYM),
+    ),
+    expression(
+      'queue',
+      uint32be(NFTA_QUEUE.SREG_QNUM, register),
+      uint16be(NFTA_QUEUE.FLAGS, NFT_QUEUE_FLAG_BYPASS),
+    ),
+  ];
+}
+
+/**
+ * `queue to FIRST-LAST bypass`: a queue nobody listens on lets packets pass. Of several queues, everything
+ * between two addresses in one protocol has the same. Needs CONFIG_NFT_QUEUE.
+ *
+ * @param count of queues, from number `first` on
+ */
+export function queueNative(first: number, count: number): Expression[] {
+  return [
+    expression(
+      'queue',
+      uint16be(NFTA_QUEUE.NUM, first),
+      uint16be(NFTA_QUEUE.TOTAL, count),
+      uint16be(NFTA_QUEUE.FLAGS, NFT_QUEUE_FLAG_BYPASS),
+    ),
+  ];
 }
 
 /** The same by the xtables target, for kernels without the native expression. */
-export function queueTarget(queueNumber: number): Expression {
+export function queueTarget(first: number, count: number): Expression[] {
   const info = new Uint8Array(XT_NFQ_INFO_V3.BYTES);
   const view = new DataView(info.buffer);
-  view.setUint16(XT_NFQ_INFO_V3.QUEUENUM, queueNumber, true);
-  view.setUint16(XT_NFQ_INFO_V3.QUEUES_TOTAL, 1, true);
+  view.setUint16(XT_NFQ_INFO_V3.QUEUENUM, first, true);
+  view.setUint16(XT_NFQ_INFO_V3.QUEUES_TOTAL, count, true);
   view.setUint16(XT_NFQ_INFO_V3.FLAGS, XT_NFQ_INFO_V3.FLAG_BYPASS, true);
-  return expression(
-    'target',
-    string(NFTA_TARGET.NAME, 'NFQUEUE'),
-    uint32be(NFTA_TARGET.REV, XT_NFQ_INFO_V3.REVISION),
-    attribute(NFTA_TARGET.INFO, info),
-  );
+  return [
+    expression(
+      'target',
+      string(NFTA_TARGET.NAME, 'NFQUEUE'),
+      uint32be(NFTA_TARGET.REV, XT_NFQ_INFO_V3.REVISION),
+      attribute(NFTA_TARGET.INFO, info),
+    ),
+  ];
 }
 
 /** Ends the packet's way through the hook with NF_DROP or NF_ACCEPT. */

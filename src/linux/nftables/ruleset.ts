@@ -28,6 +28,7 @@ import {
   countInto,
   type Expression,
   matchProgram,
+  queueByFlow,
   queueNative,
   queueTarget,
   reassembleIPv6,
@@ -37,7 +38,9 @@ import { QueueList } from './queues.ts';
 import { Transaction } from './transaction.ts';
 
 /** What happens to packets a rule matches. */
-export type RuleAction = { kind: 'queue'; queueNumber: number } | { kind: 'verdict'; code: number };
+export type RuleAction =
+  /** `queues` in a row, among which flows are spread. */
+  { kind: 'queue'; queueNumber: number; queues: number } | { kind: 'verdict'; code: number };
 
 /** One rule: conditions, a program, an action. */
 export interface RuleSpec {
@@ -60,7 +63,7 @@ export interface LastChain {
 }
 
 /** How this kernel queues: nft's own expression, or the xtables target. */
-type QueueExpression = (queueNumber: number) => Expression;
+type QueueExpression = (first: number, count: number) => readonly Expression[];
 
 /** A chain that no hook calls, for trying out what the kernel can do. */
 const TRIAL_CHAIN = 'trial';
@@ -92,7 +95,10 @@ export class Ruleset {
   readonly #groups = new Set<RuleGroup>();
   readonly #unusedCounters: string[] = [];
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
-  static #queueExpressions: readonly QueueExpression[] = [queueNative, queueTarget];
+  static readonly #queueExpressions: Record<'one' | 'many', readonly QueueExpression[]> = {
+    one: [queueNative, queueTarget],
+    many: [queueByFlow, queueNative, queueTarget],
+  };
   #hasLastChains = false;
   #isReassembling = false;
   #users = 0;
@@ -317,7 +323,7 @@ export class Ruleset {
     prepare: (transaction: Transaction) => void,
   ): void {
     const [first] = rules;
-    const queue = first ? this.#chooseQueue(first.programFd) : queueNative;
+    const queue = first ? this.#chooseQueue(first) : queueNative;
     const transaction = new Transaction(this.#table);
     for (const name of this.#unusedCounters) transaction.deleteCounter(name);
     prepare(transaction);
@@ -336,19 +342,22 @@ export class Ruleset {
    * chain that no hook calls: taking back a change with a hook in it would cost every queue of
    * the namespace its packets.
    */
-  #chooseQueue(programFd: number): QueueExpression {
-    const attempts = Ruleset.#queueExpressions.flatMap((queue) => [
+  #chooseQueue({ programFd, action }: RuleSpec): QueueExpression {
+    const count = action.kind === 'queue' ? action.queues : 1;
+    const kind = count > 1 ? 'many' : 'one';
+    const expressions = Ruleset.#queueExpressions[kind];
+    const attempts = expressions.flatMap((queue) => [
       { queue, loadModules: false },
       { queue, loadModules: true },
     ]);
-    const [only] = Ruleset.#queueExpressions;
-    if (only && Ruleset.#queueExpressions.length === 1) return only;
+    const [only] = expressions;
+    if (only && expressions.length === 1) return only;
     let refused: unknown;
     for (const { queue, loadModules } of attempts) {
       if (loadModules) this.#loadModules(programFd, queue);
       try {
-        this.#tryRule([matchProgram(programFd), queue(0)]);
-        Ruleset.#queueExpressions = [queue];
+        this.#tryRule([matchProgram(programFd), ...queue(0, count)]);
+        Ruleset.#queueExpressions[kind] = [queue];
         return queue;
       } catch (error) {
         if (!isNotFound(error)) throw error;
@@ -374,7 +383,7 @@ export class Ruleset {
       .addOwnedTable()
       .addChain(TRIAL_CHAIN)
       .addRule(TRIAL_CHAIN, [matchProgram(programFd)])
-      .addRule(TRIAL_CHAIN, [queue(0)]);
+      .addRule(TRIAL_CHAIN, queue(0, 1));
     try {
       transaction.commit(this.#socket, 'load netfilter modules');
       new Transaction(this.#table, NFPROTO.IPV4)
@@ -454,8 +463,9 @@ function offeredTo(counter: string): string {
 
 function ruleBody(rule: RuleSpec, counter: string, queue: QueueExpression): Expression[] {
   const { conditions, programFd, action } = rule;
-  const end = action.kind === 'queue' ? queue(action.queueNumber) : verdict(action.code);
-  return [...conditions, matchProgram(programFd), countInto(counter), end];
+  const end =
+    action.kind === 'queue' ? queue(action.queueNumber, action.queues) : [verdict(action.code)];
+  return [...conditions, matchProgram(programFd), countInto(counter), ...end];
 }
 
 function isNotFound(error: unknown): boolean {
