@@ -6,7 +6,7 @@
 import type { Assembler } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
 import { PROCESS_RECORD } from '../../packet/event-layout.ts';
-import { emitCopy, emitLowHalf, emitStackPointer } from './emit.ts';
+import { emitCopy, emitLowHalf, emitStackPointer, emitThreadName } from './emit.ts';
 import { emitUnbind } from './emit-bound.ts';
 import { emitPublish } from './emit-publish.ts';
 import { NAME_VALUE, PROCESS_EVENT, type TrackerMaps } from './maps.ts';
@@ -32,9 +32,7 @@ export function emitCurrentProcess(assembler: Assembler, maps: TrackerMaps): voi
   assembler.store('W', R10, at + PROCESS_RECORD.USER_ID, R0);
   assembler.call('get_current_cgroup_id');
   assembler.store('DW', R10, at + PROCESS_RECORD.CGROUP_ID, R0);
-  emitStackPointer(assembler, R1, at + PROCESS_RECORD.NAME);
-  assembler.moveImmediate(R2, NAME_VALUE.NAME_BYTES);
-  assembler.call('get_current_comm');
+  emitThreadName(assembler, at + PROCESS_RECORD.NAME);
   if (maps.namesFd !== null) emitName(assembler, maps.namesFd, maps.eventsFd);
 }
 

@@ -7,6 +7,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R7, R10, type Register } from '../../bpf/instruction.ts';
 import { ALU, CLASS, SOURCE } from '../../bpf/opcode.ts';
+import { NAME_VALUE } from './maps.ts';
 import { SOCKET_RECORD } from './socket-record.ts';
 
 /** Flags of `bpf_sk_storage_get`. */
@@ -43,6 +44,16 @@ export function emitRecordPointer(assembler: Assembler, target: Register, offset
 export function emitStackPointer(assembler: Assembler, target: Register, offset: number): void {
   assembler.move(target, R10);
   assembler.alu('ADD', target, offset, 64);
+}
+
+/** Writes the current thread's name to the stack. Linux 6.1 leaves what was there behind its end. */
+export function emitThreadName(assembler: Assembler, offset: number): void {
+  for (let at = 0; at < NAME_VALUE.NAME_BYTES; at += 8) {
+    assembler.storeImmediate('DW', R10, offset + at, 0);
+  }
+  emitStackPointer(assembler, R1, offset);
+  assembler.moveImmediate(R2, NAME_VALUE.NAME_BYTES);
+  assembler.call('get_current_comm');
 }
 
 /** `target = source`, 32 bits: the thread's own id. */

@@ -5,7 +5,7 @@
  */
 import { Assembler } from '../../bpf/assembler.ts';
 import { type Instruction, R0, R1, R2, R3, R4, R8, R9, R10 } from '../../bpf/instruction.ts';
-import { emitLowHalf, emitStackPointer } from './emit.ts';
+import { emitLowHalf, emitStackPointer, emitThreadName } from './emit.ts';
 import { NAME_VALUE } from './maps.ts';
 
 const FRAME = { VALUE: -24, PROCESS_ID: -32 } as const;
@@ -16,9 +16,7 @@ export function execProgram(namesFd: number): readonly Instruction[] {
   assembler.call('get_current_pid_tgid');
   assembler.alu('RSH', R0, 32, 64);
   assembler.store('W', R10, FRAME.PROCESS_ID, R0);
-  emitStackPointer(assembler, R1, FRAME.VALUE + NAME_VALUE.NAME);
-  assembler.moveImmediate(R2, NAME_VALUE.NAME_BYTES);
-  assembler.call('get_current_comm');
+  emitThreadName(assembler, FRAME.VALUE + NAME_VALUE.NAME);
   assembler.storeImmediate('DW', R10, FRAME.VALUE + NAME_VALUE.ANNOUNCED, 0);
   emitStackPointer(assembler, R2, FRAME.PROCESS_ID);
   emitStackPointer(assembler, R3, FRAME.VALUE);
