@@ -1,21 +1,16 @@
-/** How many files there are at a time. */
-export interface RingOptions {
-  /** The oldest one is written over when there are so many. */
-  readonly fileCount?: number | undefined;
-}
-
 /**
  * Name of the n-th file, as tcpdump names them: `%Y`, `%m`, `%d`, `%H`, `%M`, `%S` and `%s` in the path are
  * the time it is started; without them a number is appended, from the second file on or, with a
  * number of files, always and with leading zeros.
  *
  * @param index - 0-based
+ * @param fileCount - how many files there are at a time
  */
 export function fileNameAt(
   path: string,
   index: number,
   time: Date,
-  { fileCount }: RingOptions,
+  { fileCount }: { readonly fileCount?: number | undefined },
 ): string {
   const isTimed = /%[YmdHMSs]/.test(path);
   const name = path.replace(/%([YmdHMSs%])/g, (_match, letter: string) => timePart(time, letter));

@@ -4,22 +4,35 @@
  * @module
  */
 
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { arch, release, type as systemName } from 'node:os';
-import { type CaptureWriter, writeCapture } from '../pcap/index.ts';
-import { fileNameAt, type RingOptions } from './capture-names.ts';
+import {
+  type CapturePacket,
+  type CaptureWriter,
+  writeCapture,
+  writeCaptureRing,
+} from '../pcap/index.ts';
+import { fileNameAt } from './capture-names.ts';
 import { UsageError } from './exit-code.ts';
 import type { PacketContext } from './packet-line.ts';
-import type { PacketOutput } from './packet-output.ts';
+import type { PacketCounts, PacketOutput } from './packet-output.ts';
 
 /** When the next file begins, as tcpdump's -C, -G and -W say it. */
-export interface CaptureFileOptions extends RingOptions {
-  /** Bytes: the next file begins when a file has so many. */
+export interface CaptureFileOptions {
+  /** Bytes: most of a file. */
   readonly fileSize?: number | undefined;
-  /** Milliseconds: the next file begins when a file is so old. */
+  /** Milliseconds: most time between the first and the last packet of a file. */
   readonly rotate?: number | undefined;
+  /** So many files are kept, the oldest one is written over. */
+  readonly fileCount?: number | undefined;
 }
+
+const FILE_OPTIONS = {
+  hardware: arch(),
+  operatingSystem: `${systemName()} ${release()}`,
+  application: 'netdivert',
+} as const;
 
 /**
  * Opens a capture file, or the first one of several.
@@ -31,32 +44,45 @@ export async function openCaptureOutput(
   path: string,
   options: CaptureFileOptions,
 ): Promise<PacketOutput> {
-  if (path !== '-') return new CaptureFiles(path, options, await createWriter(path, options));
-  if (options.fileSize ?? options.rotate ?? options.fileCount) {
-    throw new UsageError('-C, -G and -W need a file, not standard output');
+  const { fileCount, fileSize, rotate } = options;
+  const isSeveral = fileSize !== undefined || rotate !== undefined;
+  if (fileCount !== undefined && !isSeveral) {
+    throw new UsageError('-W needs a size (-C) or a time (-G) after which a file ends');
   }
+  if (path === '-') {
+    checkOutput(isSeveral);
+    return new CaptureOutput(writeCapture(process.stdout, FILE_OPTIONS));
+  }
+  // Errors come here, not with the first packet.
+  let first: WriteStream | null = await openFile(fileNameAt(path, 0, new Date(), options));
+  const writer = writeCaptureRing(
+    async ({ number }) => {
+      const file = first ?? (await openFile(fileNameAt(path, number, new Date(), options)));
+      first = null;
+      return file;
+    },
+    {
+      ...FILE_OPTIONS,
+      ...(fileSize !== undefined && { maxBytes: fileSize }),
+      ...(rotate !== undefined && { maxTimeMs: Math.ceil(rotate) }),
+      ...(fileCount !== undefined && { files: fileCount }),
+    },
+  );
+  return new CaptureOutput(writer);
+}
+
+function checkOutput(isSeveral: boolean): void {
+  if (isSeveral) throw new UsageError('-C, -G and -W need a file, not standard output');
   if (process.stdout.isTTY) {
     throw new UsageError('a capture file is not for a terminal: name a file, or use a pipe');
   }
-  return new CaptureStream(writeCapture(process.stdout, fileOptions()));
 }
 
-async function createWriter(path: string, options: CaptureFileOptions): Promise<CaptureWriter> {
-  const name = fileNameAt(path, 0, new Date(), options);
-  // Errors come here, not with the first packet.
-  const file = await open(name, 'w');
-  return writeCapture(createWriteStream(name, { fd: file }), fileOptions());
+async function openFile(name: string): Promise<WriteStream> {
+  return createWriteStream(name, { fd: await open(name, 'w') });
 }
 
-function fileOptions(): { hardware: string; operatingSystem: string; application: string } {
-  return {
-    hardware: arch(),
-    operatingSystem: `${systemName()} ${release()}`,
-    application: 'netdivert',
-  };
-}
-
-class CaptureStream implements PacketOutput {
+class CaptureOutput implements PacketOutput {
   readonly #writer: CaptureWriter;
 
   constructor(writer: CaptureWriter) {
@@ -67,52 +93,13 @@ class CaptureStream implements PacketOutput {
     return this.#writer.write(capturePacket(bytes, context));
   }
 
-  close(): Promise<void> {
-    return this.#writer.close();
-  }
-}
-
-class CaptureFiles implements PacketOutput {
-  readonly #path: string;
-  readonly #options: CaptureFileOptions;
-  #writer: CaptureWriter;
-  #index = 0;
-  #startedAtMs: number = performance.now();
-
-  constructor(path: string, options: CaptureFileOptions, writer: CaptureWriter) {
-    this.#path = path;
-    this.#options = options;
-    this.#writer = writer;
-  }
-
-  async write(bytes: Uint8Array, context: PacketContext): Promise<void> {
-    if (this.#isFull()) await this.#startNext();
-    await this.#writer.write(capturePacket(bytes, context));
-  }
-
-  close(): Promise<void> {
-    return this.#writer.close();
-  }
-
-  #isFull(): boolean {
-    const { fileSize = Number.POSITIVE_INFINITY, rotate = Number.POSITIVE_INFINITY } =
-      this.#options;
-    return this.#writer.length >= fileSize || performance.now() - this.#startedAtMs >= rotate;
-  }
-
-  async #startNext(): Promise<void> {
+  async close(counts?: PacketCounts): Promise<void> {
+    if (counts) this.#writer.statistics(counts);
     await this.#writer.close();
-    this.#index++;
-    this.#startedAtMs = performance.now();
-    const name = fileNameAt(this.#path, this.#index, new Date(), this.#options);
-    this.#writer = writeCapture(createWriteStream(name), fileOptions());
   }
 }
 
-function capturePacket(
-  bytes: Uint8Array,
-  context: PacketContext,
-): Parameters<CaptureWriter['write']>[0] {
+function capturePacket(bytes: Uint8Array, context: PacketContext): CapturePacket {
   const { direction, originalLength, process, timestampNs } = context;
   return {
     bytes,

@@ -14,8 +14,18 @@ import { formatPacketLine, type PacketContext } from './packet-line.ts';
 export interface PacketOutput {
   /** Writes a packet; its bytes may be used again when the promise resolves. */
   write(bytes: Uint8Array, context: PacketContext): void | Promise<void>;
-  /** Resolves when all is written. */
-  close(): Promise<void>;
+  /**
+   * Resolves when all is written.
+   *
+   * @param counts - for files, which note them at their end
+   */
+  close(counts?: PacketCounts): Promise<void>;
+}
+
+/** How many packets there were, written or not. */
+export interface PacketCounts {
+  readonly received: number;
+  readonly lost: number;
 }
 
 export interface PrintOptions {
@@ -60,7 +70,7 @@ export class OutputList implements PacketOutput {
     for (const output of this.#outputs) await output.write(bytes, context);
   }
 
-  async close(): Promise<void> {
-    for (const output of this.#outputs) await output.close();
+  async close(counts?: PacketCounts): Promise<void> {
+    for (const output of this.#outputs) await output.close(counts);
   }
 }

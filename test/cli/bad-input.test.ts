@@ -116,6 +116,20 @@ test.each<[name: string, args: string[], code: number, message: string, hint: st
     USAGE,
   ],
   [
+    'a number of files without a size',
+    ['dump', '-r', CAPTURE, '-w', join(folder, 'x'), '-W', '3'],
+    2,
+    '-W needs a size (-C) or a time (-G) after which a file ends',
+    USAGE,
+  ],
+  [
+    'several files into a pipe',
+    ['dump', '-r', CAPTURE, '-w', '-', '-C', '1k'],
+    2,
+    '-C, -G and -W need a file, not standard output',
+    USAGE,
+  ],
+  [
     'a file to write and none to read',
     ['pass', '-w', 'x'],
     2,

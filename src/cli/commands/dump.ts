@@ -110,8 +110,8 @@ async function dumpLive(
   try {
     await drainAtEnd(handle, end, () => watcher.run());
   } finally {
-    await output.close();
     const { offered, received, lost } = handle.stats();
+    await output.close({ received, lost: lost.total });
     const { count } = watcher;
     if (options.json) printSummary(options, { captured: count, matched: received, offered, lost });
     tell(`${plural(count, 'packet')} captured`);
