@@ -16,7 +16,8 @@ const NPM_COMMANDS = ['npm start', 'npm test', 'npm install netdivert'];
 beforeAll(ensureBuilt, 60_000);
 
 test('every block is of a kind that is tested', () => {
-  const known = ['ts', 'sh', 'console', 'text'];
+  // C and Python are what other projects' users have; Python is parsed by test/system/coming-from.test.ts.
+  const known = ['ts', 'sh', 'console', 'text', 'c', 'python'];
   expect(BLOCKS.filter(({ language }) => !known.includes(language))).toEqual([]);
   const runs = TYPESCRIPT.map(({ place, run }) => [place, run !== null]);
   expect(runs).toEqual(TYPESCRIPT.map(({ place }) => [place, true]));
