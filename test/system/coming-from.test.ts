@@ -129,11 +129,11 @@ describe('from WinDivert', () => {
 });
 
 describe('from pydivert', () => {
-  test('port 1234 is port 80', async () => {
+  test('port 8080 is port 80', async () => {
     await serve(HTTP_SERVER, 80);
-    expect(await code(1234)).toBe(CURL.REFUSED);
+    expect(await code(8080)).toBe(CURL.REFUSED);
     const block = await runDivert('tcp.dstPort = 80');
-    expect(await curl(1234)).toMatchObject({ code: CURL.OK, stdout: 'page' });
+    expect(await curl(8080)).toMatchObject({ code: CURL.OK, stdout: 'page' });
     expect(block.output()).toBe('');
   });
 
