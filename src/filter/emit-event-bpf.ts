@@ -5,30 +5,42 @@
  * @module
  */
 import type { Assembler, Label } from '../bpf/assembler.ts';
-import { R0, type Register } from '../bpf/instruction.ts';
+import { R0, R5, type Register } from '../bpf/instruction.ts';
 import type { Check } from './bpf/checks.ts';
 import {
   type EventCheck,
+  type EventCheckOptions,
   type EventFacts,
   type EventLayer,
   prepareEventCheck,
 } from './bpf/event-check.ts';
 import {
   emitComparison,
+  emitMapLookup,
   emitMembership,
   emitQuestion,
   type RecordPlace,
 } from './bpf/event-test.ts';
+import { FRAME } from './bpf/frame.ts';
+import type { SetMaps } from './bpf/options.ts';
 import { makePlan, type Plan, type PlanNode, type Target } from './bpf/plan.ts';
 import { ALL_WORLDS } from './bpf/worlds.ts';
+import type { FilterSet } from './extended/filter-set.ts';
 import { remarkOf } from './extended/format.ts';
+import { SET_MAP } from './extended/set-map-layout.ts';
 import type { FilterTest } from './graph.ts';
 
 export type { EventFacts, EventLayer } from './bpf/event-check.ts';
 
+/** The stack that looking into maps of sets overwrites: from `r10 + AT` on. */
+export const SET_STACK: { readonly AT: number; readonly BYTES: number } = {
+  AT: FRAME.SET_KEY,
+  BYTES: SET_MAP.TRIE_KEY,
+};
+
 /** Where the record is and where the code leads. */
 export interface EventFilterOptions {
-  /** Points to the record: on the stack, or memory the verifier lets be read. Not r0. */
+  /** Points to the record: on the stack, or memory the verifier lets be read. Not r0, with sets r6-r10. */
   readonly record: Register;
   /** From where `record` points to the record. Default: 0. */
   readonly recordOffset?: number;
@@ -41,6 +53,11 @@ export interface EventFilterOptions {
    * through. Default: false.
    */
   readonly localUnknown?: boolean;
+  /**
+   * The maps of the filter's sets (`Filter.kernelSets`). A set without maps cannot be looked into: both outcomes are let
+   * through.
+   */
+  readonly sets?: ReadonlyMap<FilterSet, SetMaps>;
 }
 
 /** What was emitted. */
@@ -52,11 +69,12 @@ export interface EmittedFilter {
 }
 
 /**
- * Emits a filter. The code goes to `accept` or `reject` and never falls through; it loses r0 and
- * keeps every other register. A field that the layer does not have, when it is reached, rejects.
+ * Emits a filter. The code goes to `accept` or `reject` and never falls through. It loses r0 and keeps every other
+ * register; where it looks into maps of sets it loses r0-r5 and {@link SET_STACK}. A field that the layer does not
+ * have, when it is reached, rejects.
  *
  * @param tests the decision graph, labels pointing forward
- * @throws {RangeError} when a label leads outside the graph
+ * @throws {RangeError} when a label leads outside the graph, or the record is in a register that gets lost
  */
 export function emitEventFilter(
   assembler: Assembler,
@@ -67,6 +85,9 @@ export function emitEventFilter(
   const { accept, reject, record, recordOffset = 0 } = options;
   if (record === R0) throw new RangeError('the record cannot be in r0');
   const { plan, checks } = planEvents(tests, layer, options);
+  if (record <= R5 && checks.some(({ kind }) => kind === 'maps')) {
+    throw new RangeError('with sets, the record must be in a register that calls keep');
+  }
   const labels = plan.nodes.map(() => assembler.newLabel());
   const labelOf = (target: Target): Label => {
     if (target === 'accept') return accept;
@@ -99,17 +120,12 @@ export function canMatchEvent(
   return canAccept(planEvents(tests, layer, { facts }).plan);
 }
 
-interface PlanOptions {
-  readonly facts?: EventFacts | undefined;
-  readonly localUnknown?: boolean | undefined;
-}
-
 function planEvents(
   tests: readonly FilterTest[],
   layer: EventLayer,
-  { facts, localUnknown }: PlanOptions,
+  options: EventCheckOptions,
 ): { plan: Plan; checks: readonly EventCheck[] } {
-  const checks = tests.map((test) => prepareEventCheck(test, layer, facts, localUnknown));
+  const checks = tests.map((test) => prepareEventCheck(test, layer, options));
   return { plan: makePlan(tests, checks.map(planned)), checks };
 }
 
@@ -147,6 +163,8 @@ function emitNode(
     emitComparison(assembler, check, place, exits);
   } else if (check?.kind === 'ranges') {
     emitMembership(assembler, check, place, exits);
+  } else if (check?.kind === 'maps') {
+    emitMapLookup(assembler, check, place, exits);
   } else {
     assembler.jump(labelOf(node.unknown));
   }

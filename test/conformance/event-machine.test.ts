@@ -1,5 +1,5 @@
 import { runProgram } from '../helpers/bpf-machine.ts';
-import { createEventEngine, EVENT_EXEMPTIONS } from '../helpers/event-engine.ts';
+import { createEventEngine, EVENT_EXEMPTIONS, SET_EXEMPTION } from '../helpers/event-engine.ts';
 import { testFilterEngine } from './filter-engine.ts';
 
 const engine = createEventEngine('eBPF on records without a kernel', (instructions) => ({
@@ -7,4 +7,4 @@ const engine = createEventEngine('eBPF on records without a kernel', (instructio
   close: () => undefined,
 }));
 
-testFilterEngine(engine, EVENT_EXEMPTIONS);
+testFilterEngine(engine, [...EVENT_EXEMPTIONS, SET_EXEMPTION]);

@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import { Assembler } from '../../src/bpf/assembler.ts';
+import { R3, R6, type Register } from '../../src/bpf/instruction.ts';
 import { compileFilter } from '../../src/filter/compile.ts';
-import { canMatchEvent, type EventFacts } from '../../src/filter/emit-event-bpf.ts';
+import {
+  canMatchEvent,
+  type EventFacts,
+  emitEventFilter,
+  SET_STACK,
+} from '../../src/filter/emit-event-bpf.ts';
 import { compileMatcher } from '../../src/filter/emit-js.ts';
+import { FilterSet } from '../../src/filter/extended/filter-set.ts';
 import { FIELD } from '../../src/filter/fields.ts';
 import { createInterpreter } from '../../src/filter/interpret.ts';
 import { MATCH } from '../../src/filter/match-input.ts';
+import { SOCKET_EVENT } from '../../src/packet/event-layout.ts';
 import { runProgram } from '../helpers/bpf-machine.ts';
 import { createCouldMatch } from '../helpers/could-match.ts';
 import { compileEventProgram, type EventProgram } from '../helpers/event-engine.ts';
@@ -128,4 +137,46 @@ test('a field of another layer does not match, and a label that leads nowhere is
   const foreign = [{ ...first!, field: FIELD['tcp.DstPort'] }];
   expect(runProgram(compileEventProgram(foreign, 'flow').instructions, record)).toBe(0);
   expect(() => compileEventProgram([{ ...first!, success: 5 }], 'flow')).toThrow(RangeError);
+});
+
+describe('sets in maps', () => {
+  const FD_OPCODE = 0x18;
+  const blocked = new FilterSet();
+  const sets = new Map([[blocked, { values: 901, prefixes: 902 }]]);
+  const compile = (filter: string, localUnknown = false): EventProgram => {
+    const options = { dialect: 'extended', sets: { blocked } } as const;
+    const { tests } = compileFilter(filter, 'socket', options);
+    return compileEventProgram(tests, 'socket', { sets, localUnknown });
+  };
+  const mapsOf = ({ instructions }: EventProgram): number[] =>
+    instructions.flatMap(({ opcode, source, immediate }) =>
+      opcode === FD_OPCODE && source === 1 ? [Number(immediate)] : [],
+    );
+
+  test.each<readonly [string, boolean, boolean, readonly number[]]>([
+    ['remoteAddr in @blocked', false, true, [901, 902]],
+    ['remoteAddr in @blocked', true, true, [901, 902]],
+    ['localAddr in @blocked', false, true, [901, 902]],
+    ['localAddr in @blocked', true, false, []],
+    ['event in @blocked or remotePort in @blocked', false, true, [901, 902, 901, 902]],
+    ['userId == 5', false, true, []],
+  ])('%s, local end unknown %s: exact %s, maps %j', (filter, localUnknown, exact, maps) => {
+    const program = compile(filter, localUnknown);
+    expect([program.exact, mapsOf(program)]).toEqual([exact, maps]);
+  });
+
+  test('a record in a register that calls lose is a RangeError; one on the stack is not in the way', () => {
+    const { tests } = compileFilter('remotePort in @blocked', 'socket', {
+      dialect: 'extended',
+      sets: { blocked },
+    });
+    const assembler = new Assembler();
+    const exits = { accept: assembler.newLabel(), reject: assembler.newLabel() };
+    const emit = (record: Register, of: typeof sets | undefined) =>
+      emitEventFilter(assembler, tests, 'socket', { record, ...exits, ...(of && { sets: of }) });
+    expect(() => emit(R3, sets)).toThrow(RangeError);
+    expect(emit(R3, undefined).exact).toBe(false);
+    expect(emit(R6, sets).exact).toBe(true);
+    expect(SET_STACK.AT + SET_STACK.BYTES).toBeLessThanOrEqual(-SOCKET_EVENT.BYTES);
+  });
 });

@@ -16,7 +16,7 @@ import { LAYER_BIT } from '../../src/filter/fields.ts';
 import type { FilterTest } from '../../src/filter/graph.ts';
 import { SOCKET_EVENT } from '../../src/packet/event-layout.ts';
 import type { Exemption, FilterCase, FilterEngine } from '../conformance/filter-engine.ts';
-import type { BpfHost } from './bpf-engine.ts';
+import type { BpfHost, SetHost } from './bpf-engine.ts';
 import { inputOf, recordOf } from './event-record.ts';
 
 export interface EventProgram extends EmittedFilter {
@@ -27,7 +27,7 @@ export interface EventProgram extends EmittedFilter {
 export function compileEventProgram(
   tests: readonly FilterTest[],
   layer: EventLayer,
-  options: Pick<EventFilterOptions, 'facts' | 'localUnknown'> = {},
+  options: Pick<EventFilterOptions, 'facts' | 'localUnknown' | 'sets'> = {},
 ): EventProgram {
   const assembler = new Assembler();
   const accept = assembler.newLabel('match');
@@ -54,14 +54,23 @@ export function compileEventProgram(
   return { ...assembler.assemble(), ...emitted };
 }
 
-/** The engine on a host; {@link EVENT_EXEMPTIONS} go with it. */
-export function createEventEngine(name: string, host: BpfHost): FilterEngine {
+/**
+ * The engine on a host; {@link EVENT_EXEMPTIONS} go with it.
+ *
+ * @param setHost where there are maps of sets; without, {@link SET_EXEMPTION} goes with it too
+ */
+export function createEventEngine(name: string, host: BpfHost, setHost?: SetHost): FilterEngine {
   return {
     name,
     layers: ['flow', 'socket', 'reflect'],
     prepare: ({ tests, layer: anyLayer }) => {
       const layer = anyLayer as EventLayer;
-      const { instructions, exact } = compileEventProgram(tests, layer);
+      const sets = setHost?.(kernelSets(tests));
+      const { instructions, exact } = compileEventProgram(
+        tests,
+        layer,
+        sets && { sets: sets.maps },
+      );
       const program = host(instructions);
       return {
         matches: (packet, address) => {
@@ -71,7 +80,10 @@ export function createEventEngine(name: string, host: BpfHost): FilterEngine {
           }
           return hasForeignFields(tests, layer) ? 'unknown' : false;
         },
-        close: () => program.close(),
+        close: () => {
+          program.close();
+          sets?.close();
+        },
       };
     },
   };
@@ -90,13 +102,15 @@ function testsOf({ filter, layer, options }: FilterCase): readonly FilterTest[] 
   }
 }
 
+/** What programs without maps of sets do not answer. */
+export const SET_EXEMPTION: Exemption = {
+  reason: 'a set that is named or large is in maps, which only the kernel has',
+  kind: 'unknown',
+  applies: (filterCase) => kernelSets(testsOf(filterCase)).length > 0,
+};
+
 /** What programs do not answer. */
 export const EVENT_EXEMPTIONS: readonly Exemption[] = [
-  {
-    reason: 'a set that is named or large is in maps, which programs of events have not',
-    kind: 'unknown',
-    applies: (filterCase) => kernelSets(testsOf(filterCase)).length > 0,
-  },
   {
     reason: 'a program that reaches a field of another layer does not match and has no errors',
     kind: 'unknown',

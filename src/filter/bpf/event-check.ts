@@ -9,10 +9,12 @@ import { ADDRESS_FLAGS, type Layer } from '../../packet/address.ts';
 import { EVENT_RECORD, REFLECT_EVENT, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { ALL_FIELDS, EXTENDED_FIELD } from '../extended/fields.ts';
+import type { FilterSet } from '../extended/filter-set.ts';
 import { kernelSetOf } from '../extended/properties.ts';
 import { RangeSet, type ValueRange } from '../extended/range-set.ts';
 import { FIELD, LAYER_BIT } from '../fields.ts';
 import { type FilterTest, isTrue, type Operator } from '../graph.ts';
+import type { SetMaps } from './options.ts';
 
 /** The layers whose filters are evaluated on records. */
 export type EventLayer = Extract<Layer, 'flow' | 'socket' | 'reflect'>;
@@ -66,6 +68,13 @@ export type EventCheck =
       readonly kind: 'ranges';
       readonly value: EventValue;
       readonly ranges: readonly ValueRange[];
+      readonly isMember: boolean;
+    }
+  /** Success when membership in the maps is `isMember`. */
+  | {
+      readonly kind: 'maps';
+      readonly value: EventValue;
+      readonly maps: SetMaps;
       readonly isMember: boolean;
     };
 
@@ -137,32 +146,48 @@ function protocolQuestion(protocol: number, ipv6: boolean | null): Asked {
 /** Flow and socket events have no packet: these are false there. */
 const ALWAYS_ZERO: ReadonlySet<number> = new Set([FIELD.zero, FIELD.ip, FIELD.ipv6]);
 
-/**
- * Prepares a test.
- *
- * @param localUnknown the record's local address and port say nothing
- */
+/** What a test is prepared with. */
+export interface EventCheckOptions {
+  readonly facts?: EventFacts | undefined;
+  /** The record's local address and port say nothing. */
+  readonly localUnknown?: boolean | undefined;
+  /** The maps of sets. Those without are unknown. */
+  readonly sets?: ReadonlyMap<FilterSet, SetMaps> | undefined;
+}
+
+/** Prepares a test. */
 export function prepareEventCheck(
   test: FilterTest,
   layer: EventLayer,
-  facts: EventFacts = {},
-  localUnknown = false,
+  { facts = {}, localUnknown = false, sets }: EventCheckOptions = {},
 ): EventCheck {
   const layers = ALL_FIELDS[test.field]?.layers ?? 0;
   if ((layers & LAYER_BIT[layer]) === 0) return { kind: 'decided', outcome: 'invalid' };
-  // Named sets change while programs run, and the largest ones do not fit: the reader decides.
-  if (kernelSetOf(test) !== null) return { kind: 'unknown' };
+  const set = kernelSetOf(test);
+  const check =
+    set === null ? plainCheck(test, layer, facts) : mapsCheck(test, layer, sets?.get(set));
+  const isLocal = test.field === FIELD.localAddr || test.field === FIELD.localPort;
+  return isLocal && localUnknown && check.kind !== 'decided' ? { kind: 'unknown' } : check;
+}
+
+/** Of sets that change while programs run nothing is decided before. */
+function mapsCheck(test: FilterTest, layer: EventLayer, maps: SetMaps | undefined): EventCheck {
+  if (maps === undefined) return { kind: 'unknown' };
+  return { kind: 'maps', value: recordValue(test, layer), maps, isMember: test.operator === '=' };
+}
+
+function plainCheck(test: FilterTest, layer: EventLayer, facts: EventFacts): EventCheck {
   const known = knownValue(test.field, facts);
   if (known !== null) return decided(holds(test, known));
   const asked = QUESTIONS.get(test.field);
   if (asked !== undefined) return questionCheck(test, asked.question, asked.one, facts);
-  const value = VALUES[layer].get(test.field);
-  if (value === undefined) {
-    throw new RangeError(`records of layer ${layer} lack field ${test.field}`);
-  }
-  const check = compareCheck(test, value);
-  const isLocal = test.field === FIELD.localAddr || test.field === FIELD.localPort;
-  return isLocal && localUnknown && check.kind !== 'decided' ? { kind: 'unknown' } : check;
+  return compareCheck(test, recordValue(test, layer));
+}
+
+function recordValue({ field }: FilterTest, layer: EventLayer): EventValue {
+  const value = VALUES[layer].get(field);
+  if (value === undefined) throw new RangeError(`records of layer ${layer} lack field ${field}`);
+  return value;
 }
 
 /** Values that are the same in every record. */

@@ -10,7 +10,9 @@ import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import type { Operator } from '../graph.ts';
 import type { EventCheck, EventQuestion, EventValue } from './event-check.ts';
-import { emitRangeSearch } from './range-search.ts';
+import { emitRangeSearch, type SearchExits } from './range-search.ts';
+import { emitSetLookup } from './set-lookup.ts';
+import { ADDRESS_REGISTERS } from './values.ts';
 
 /** Where the record is. */
 export interface RecordPlace {
@@ -102,16 +104,53 @@ export function emitMembership(
   place: RecordPlace,
   exits: TestExits,
 ): void {
-  const { value, ranges, isMember } = check;
-  const [found, missing] = isMember
-    ? [exits.success, exits.failure]
-    : [exits.failure, exits.success];
+  const { value, ranges } = check;
   emitKnown(assembler, value, place, exits.failure);
   const load = (word: number): Register => {
     loadWord(assembler, value, place, word);
     return R0;
   };
-  emitRangeSearch(assembler, ranges, { words: value.words, load }, { found, missing });
+  emitRangeSearch(assembler, ranges, { words: value.words, load }, searchExits(check, exits));
+}
+
+/**
+ * Looks for a number of the record in the maps of a set and goes to one of the exits. Loses r0-r5, and of the stack
+ * the key.
+ */
+export function emitMapLookup(
+  assembler: Assembler,
+  check: Extract<EventCheck, { kind: 'maps' }>,
+  place: RecordPlace,
+  exits: TestExits,
+): void {
+  const { value, maps } = check;
+  emitKnown(assembler, value, place, exits.failure);
+  if (value.words === 1) loadWord(assembler, value, place, 0);
+  else emitWide(assembler, value, place);
+  const kind = value.words === 1 ? 'number' : 'wide';
+  emitSetLookup(assembler, maps, kind, searchExits(check, exits));
+}
+
+/** The registers of an address = a number of several words. */
+function emitWide(assembler: Assembler, value: EventValue, place: RecordPlace): void {
+  ADDRESS_REGISTERS.forEach((register, index) => {
+    const word = ADDRESS_REGISTERS.length - 1 - index;
+    if (word >= value.words) assembler.moveImmediate(register, 0);
+    else
+      assembler.load(
+        'W',
+        register,
+        place.register,
+        place.offset + value.offset + word * WORD_BYTES,
+      );
+  });
+}
+
+function searchExits(
+  { isMember }: { readonly isMember: boolean },
+  { success, failure }: TestExits,
+): SearchExits {
+  return isMember ? { found: success, missing: failure } : { found: failure, missing: success };
 }
 
 /** What is not known fails every test. */
