@@ -97,7 +97,7 @@ test('the picture of flows: none is wider than the terminal', () => {
   const table = filled();
   const state = { ...initialState('tcp'), view: 'flows' as const, selected: 1 };
   const lines = draw(table, state, [table.flows[0]?.key ?? '']);
-  expect(lines[3]).toBe('curl[7]                 8.0 kbit/s  1.0 Mbit/s    126 kB  tcp 10.0.0.~');
+  expect(lines[3]).toBe('curl[7]                 8.0 kbit/s  1.0 Mbit/s    126 kB  BLOCKED tcp~');
   expect(lines[4]).toContain('udp [fd00::');
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(SIZE.columns);
 });

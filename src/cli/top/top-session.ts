@@ -28,6 +28,8 @@ export class TopSession implements ScreenEvents {
   readonly #parts: TopParts;
   #screen: Screen | undefined;
   #rows: TopRow[] = [];
+  /** The row that was chosen: the cursor stays on it when the order changes. */
+  #chosen: string | null = null;
   #beforeMs: number = performance.now();
 
   constructor(parts: TopParts) {
@@ -58,7 +60,12 @@ export class TopSession implements ScreenEvents {
   onKey(key: Key): void {
     const { handle, state } = this.#parts;
     state.message = '';
+    const { selected, sort, view } = state;
     const action = pressKey(state, key, this.#rows.length);
+    if (state.view !== view || state.sort !== sort) this.#chosen = null;
+    else if (state.selected !== selected || action === 'block') {
+      this.#chosen = this.#rows[state.selected]?.key ?? null;
+    }
     if (action === 'quit') handle.shutdown('receive');
     else if (action === 'filter') this.#report(this.#setFilter(state.typed ?? ''));
     else if (action === 'block') this.#report(this.#toggleBlock());
@@ -82,7 +89,9 @@ export class TopSession implements ScreenEvents {
     const screen = this.#screen;
     if (screen === undefined) return;
     if (!state.isPaused || this.#rows.length === 0) this.#rows = rowsOf(table.flows, state);
-    state.selected = Math.max(0, Math.min(state.selected, this.#rows.length - 1));
+    const place = this.#rows.findIndex(({ key }) => key === this.#chosen);
+    const wanted = place < 0 ? state.selected : place;
+    state.selected = Math.max(0, Math.min(wanted, this.#rows.length - 1));
     const picture = { rows: this.#rows, blocked: blocks.keys, lost: handle.stats().lost.total };
     screen.draw(drawTop(state, picture, screen.size, styleFor(process.stdout)));
   }

@@ -85,7 +85,7 @@ function rowText(row: TopRow, isBlocked: boolean): string {
     formatBits(row.outboundRate).padStart(WIDTH.RATE),
     formatBits(row.inboundRate).padStart(WIDTH.RATE),
     formatBytes(row.bytes).padStart(WIDTH.TOTAL),
-    ` ${row.what}${isBlocked ? ' (blocked)' : ''}`,
+    ` ${isBlocked ? 'BLOCKED ' : ''}${row.what}`,
   ].join(' ');
 }
 
