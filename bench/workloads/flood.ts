@@ -1,0 +1,99 @@
+/** As many datagrams as the sender makes, all of them diverted. */
+
+import { inArena, sleep } from '../harness/arena.ts';
+import {
+  contestant,
+  type Diverter,
+  NETDIVERT,
+  NETDIVERT_PACKETS,
+  NONE,
+  NPM,
+  PLAIN,
+  PLAIN_LONG,
+  PYTHON_QUEUE,
+  startDiverter,
+  TUNED,
+  TUNED_BATCH,
+} from '../harness/diverters.ts';
+import { type Flood, flood, missingSenders, startSink, stopSink } from '../harness/senders.ts';
+import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
+
+const SECONDS = 3;
+const SECONDS_ONCE = 0.2;
+const DRAIN_MS = 250;
+const SETTLE_MS = 100;
+/** Datagrams of a train: fewer calls for the same packets, so that the sender is not what limits. */
+const TRAIN = 32;
+
+interface FloodTask extends Omit<Flood, 'seconds'> {
+  readonly mode: 'accept' | 'modify';
+}
+
+async function runFlood(
+  diverter: Diverter,
+  { mode, ...traffic }: FloodTask,
+  { once }: BenchOptions,
+): Promise<Figures> {
+  return inArena(async (arena) => {
+    const sink = await startSink(arena);
+    const tool = await startDiverter(arena, diverter, { protocol: 'udp', hooks: 'input', mode });
+    const before = tool?.cpuTimeUs() ?? 0;
+    const sent = await flood(arena, { ...traffic, seconds: once ? SECONDS_ONCE : SECONDS });
+    await sleep(DRAIN_MS);
+    const used = (tool?.cpuTimeUs() ?? 0) - before;
+    await tool?.stop();
+    await sleep(SETTLE_MS);
+    const { received, changed } = await stopSink(sink);
+    if (received === 0) throw new Error('nothing arrived');
+    if (tool !== null && changed !== (mode === 'modify' ? received : 0)) {
+      throw new Error(`${changed} of ${received} datagrams were changed`);
+    }
+    const rate = received / sent.seconds / 1000;
+    const lossPercent = 100 * (1 - received / sent.sent);
+    return tool === null
+      ? { passed: rate, lost: lossPercent }
+      : { passed: rate, lost: lossPercent, CPU: used / received };
+  });
+}
+
+function workload(name: string, title: string, task: FloodTask): Workload {
+  const diverters = [
+    ...[NONE, NETDIVERT, NETDIVERT_PACKETS, TUNED, TUNED_BATCH, PLAIN, PLAIN_LONG],
+    ...[NPM, PYTHON_QUEUE],
+  ].filter((one) => task.mode === 'accept' || (one !== NONE && one !== TUNED_BATCH));
+  return {
+    name,
+    title,
+    missing: missingSenders,
+    baseline: TUNED.name,
+    measures: {
+      passed: { unit: 'kpackets/s', digits: 0 },
+      lost: { unit: '%', digits: 1, compared: false },
+      CPU: { unit: 'us/packet' },
+    },
+    contestants: diverters.map((diverter) =>
+      contestant(diverter, (one, options) => runFlood(one, task, options)),
+    ),
+  };
+}
+
+const SMALL = 64;
+const LARGE = 1400;
+
+export const FLOODS: readonly Workload[] = [
+  workload('udp64', 'UDP flood, 64 bytes of payload, all inbound packets diverted and sent on', {
+    size: SMALL,
+    mode: 'accept',
+  }),
+  workload('udp1400', 'The same with 1400 bytes', { size: LARGE, mode: 'accept' }),
+  workload('udp64-trains', 'UDP flood of 64 bytes from a sender that is faster than any diverter', {
+    size: SMALL,
+    mode: 'accept',
+    train: TRAIN,
+  }),
+  workload('modify64', 'UDP flood, 64 bytes, payload changed; the receiver checks each', {
+    size: SMALL,
+    mode: 'modify',
+  }),
+  workload('modify1400', 'The same with 1400 bytes', { size: LARGE, mode: 'modify' }),
+];
