@@ -9,7 +9,9 @@ export const EXIT = {
   INTERRUPTED: 130,
 } as const;
 
-const FILTER_CODES: readonly string[] = [
+/** Filters that do not compile, and values that options cannot have. */
+const USAGE_CODES: readonly string[] = [
+  'invalid-parameter',
   'too-deep',
   'too-long',
   'bad-token',
@@ -44,7 +46,7 @@ export class MissingError extends Error {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.USAGE;
   if (error instanceof DivertError) {
-    if (FILTER_CODES.includes(error.code)) return EXIT.USAGE;
+    if (USAGE_CODES.includes(error.code)) return EXIT.USAGE;
     if (error.code === 'access-denied') return EXIT.PERMISSION;
     if (error instanceof SystemError && PERMISSION_ERRNOS.includes(error.errno)) {
       return EXIT.PERMISSION;

@@ -26,6 +26,7 @@ const BITS_PER_UNIT: Readonly<Record<string, number>> = {
 };
 const PERCENT = 100;
 const MAX_PORT = 65_535;
+const MAX_BATCH = 255;
 /** What a timer of Node can wait for. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
@@ -34,6 +35,13 @@ export function parseCount(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1) return value;
   throw new InvalidArgumentError('A whole number of at least 1 is needed.');
+}
+
+/** Packets of a turn: 1 to 255. */
+export function parseBatch(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_BATCH) return value;
+  throw new InvalidArgumentError(`A whole number from 1 to ${MAX_BATCH} is needed.`);
 }
 
 /** A whole number, also a negative one. */

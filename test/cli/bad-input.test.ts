@@ -164,6 +164,27 @@ test.each<[name: string, args: string[], code: number, message: string, hint: st
     "--block needs a filter; 'true' in several words blocks every program",
     USAGE,
   ],
+  [
+    'a priority out of range',
+    ['pass', '--priority', '99999'],
+    2,
+    'Option priority is 99999.',
+    'It is a whole number from -30000 to 30000.',
+  ],
+  [
+    'a batch that is too large',
+    ['pass', '--batch', '300'],
+    2,
+    "option '-b, --batch <packets>' argument '300' is invalid. A whole number from 1 to 255 is needed.",
+    USAGE,
+  ],
+  [
+    'a piece that is too large',
+    ['dump', '-s', '99999'],
+    2,
+    'Option snapLength is 99999.',
+    'It is a whole number from 1 to 65575.',
+  ],
   // Addresses
   [
     'an address without port',

@@ -10,6 +10,7 @@ const ENOMEM = 12;
 test.each([
   ['usage', new UsageError('x'), 2],
   ['a filter', new DivertError('bad-token', 'x'), 2],
+  ['an option out of range', new DivertError('invalid-parameter', 'x'), 2],
   ['an object string', new DivertError('bad-object', 'x'), 2],
   ['a capture', new CaptureError(3, 'x'), 1],
   ['a missing capability', new UnsupportedError('CAP_BPF', 'x', { code: 'access-denied' }), 7],

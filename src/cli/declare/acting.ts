@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Done } from '../program.ts';
 import {
-  parseCount,
+  parseBatch,
   parseDelay,
   parseEndpoint,
   parseInteger,
@@ -35,7 +35,7 @@ function declarePass(program: Command, done: Done): void {
     .command('pass')
     .description('take packets out and put them back unchanged: measures what interception costs');
   addFileOptions(addTrafficOptions(pass))
-    .option('-b, --batch <packets>', 'packets handled at once, 1 to 255', parseCount, 255)
+    .option('-b, --batch <packets>', 'packets handled at once, 1 to 255', parseBatch, 255)
     .action(async (words: string[], options) => {
       const command = await import('../commands/pass.ts');
       done(await command.pass(joinFilter(words), options));
