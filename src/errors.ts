@@ -35,6 +35,7 @@ export type DivertErrorCode =
   | 'system'
   | 'netlink'
   | 'verifier'
+  | 'worker-failed'
   | 'unsupported';
 
 /** Win32 error numbers by code (winerror.h), where WinDivert documents one. */

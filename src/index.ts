@@ -39,3 +39,6 @@ export type { Address, AddressInit, EventName, Layer } from './packet/address.ts
 export { Packet } from './packet/packet.ts';
 export * from './recipes/index.ts';
 export * as recipes from './recipes/namespace.ts';
+export { openWorkers, type WorkersOptions } from './workers/open-workers.ts';
+export type { WorkerContext, WorkerFunction } from './workers/worker-function.ts';
+export { WorkersHandle } from './workers/workers-handle.ts';

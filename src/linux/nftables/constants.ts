@@ -49,7 +49,9 @@ export const NFTA_BITWISE = { SREG: 1, DREG: 2, LEN: 3, MASK: 4, XOR: 5 } as con
 export const NFTA_BYTEORDER = { SREG: 1, DREG: 2, OP: 3, LEN: 4, SIZE: 5 } as const;
 export const NFTA_CMP = { SREG: 1, OP: 2, DATA: 3 } as const;
 export const NFTA_DATA = { VALUE: 1, VERDICT: 2 } as const;
-export const NFTA_VERDICT_CODE = 1;
+export const NFTA_VERDICT = { CODE: 1, CHAIN: 2 } as const;
+/** Goes on in another chain, and comes back at its end. */
+export const NFT_JUMP = -3;
 export const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const;
 export const NFTA_FIB = { DREG: 1, RESULT: 2, FLAGS: 3 } as const;
 export const NFTA_TPROXY = { FAMILY: 1, REG_PORT: 3 } as const;

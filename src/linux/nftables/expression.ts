@@ -11,6 +11,7 @@ import {
   NFT_CMP,
   NFT_FIB_RESULT_ADDRTYPE,
   NFT_HASH_SYM,
+  NFT_JUMP,
   NFT_META_MARK,
   NFT_META_OIF,
   NFT_OBJECT_COUNTER,
@@ -33,7 +34,7 @@ import {
   NFTA_QUEUE,
   NFTA_TARGET,
   NFTA_TPROXY,
-  NFTA_VERDICT_CODE,
+  NFTA_VERDICT,
   RTN,
   XT_BPF_INFO_V1,
   XT_NFQ_INFO_V3,
@@ -205,21 +206,62 @@ export function countInto(counter: string): Expression {
  * @param count of queues, from number `first` on
  */
 export function queueByFlow(first: number, count: number): Expression[] {
-  const register = NFT_REG.REG_1;
   return [
-    expression(
-      'hash',
-      uint32be(NFTA_HASH.DREG, register),
-      uint32be(NFTA_HASH.MODULUS, count),
-      uint32be(NFTA_HASH.OFFSET, first),
-      uint32be(NFTA_HASH.TYPE, NFT_HASH_SYM),
-    ),
+    hashFlow(first, count),
     expression(
       'queue',
-      uint32be(NFTA_QUEUE.SREG_QNUM, register),
+      uint32be(NFTA_QUEUE.SREG_QNUM, NFT_REG.REG_1),
       uint16be(NFTA_QUEUE.FLAGS, NFT_QUEUE_FLAG_BYPASS),
     ),
   ];
+}
+
+/**
+ * `jump queues-FIRST`: the same for kernels without CONFIG_NFT_QUEUE, by a chain of {@link spreadRules}.
+ *
+ * @param first number of the first queue
+ */
+export function queueByJump(first: number): Expression[] {
+  const verdict = nested(
+    NFTA_DATA.VERDICT,
+    uint32be(NFTA_VERDICT.CODE, NFT_JUMP >>> 0),
+    string(NFTA_VERDICT.CHAIN, spreadChain(first)),
+  );
+  return [
+    expression(
+      'immediate',
+      uint32be(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
+      nested(NFTA_IMMEDIATE.DATA, verdict),
+    ),
+  ];
+}
+
+/** Name of the chain that spreads flows over the queues from number `first` on. */
+export function spreadChain(first: number): string {
+  return `queues-${first}`;
+}
+
+/** Rules `symhash mod COUNT offset FIRST == N queue to N bypass` for each queue; the last takes what is left. */
+export function spreadRules(first: number, count: number): Expression[][] {
+  return Array.from({ length: count }, (_, index) => {
+    const queue = queueTarget(first + index, 1);
+    if (index === count - 1) return queue;
+    const value = new Uint8Array(4);
+    // Registers hold numbers in host byte order.
+    new DataView(value.buffer).setUint32(0, first + index, true);
+    return [hashFlow(first, count), compare(NFT_CMP.EQ, value), ...queue];
+  });
+}
+
+/** Register 1: one of `count` numbers from `first` on, the same for both directions of a flow. */
+function hashFlow(first: number, count: number): Expression {
+  return expression(
+    'hash',
+    uint32be(NFTA_HASH.DREG, NFT_REG.REG_1),
+    uint32be(NFTA_HASH.MODULUS, count),
+    uint32be(NFTA_HASH.OFFSET, first),
+    uint32be(NFTA_HASH.TYPE, NFT_HASH_SYM),
+  );
 }
 
 /**
@@ -261,6 +303,6 @@ export function verdict(code: number): Expression {
   return expression(
     'immediate',
     uint32be(NFTA_IMMEDIATE.DREG, NFT_REG.VERDICT),
-    nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, uint32be(NFTA_VERDICT_CODE, code))),
+    nested(NFTA_IMMEDIATE.DATA, nested(NFTA_DATA.VERDICT, uint32be(NFTA_VERDICT.CODE, code))),
   );
 }

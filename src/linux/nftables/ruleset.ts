@@ -29,9 +29,12 @@ import {
   type Expression,
   matchProgram,
   queueByFlow,
+  queueByJump,
   queueNative,
   queueTarget,
   reassembleIPv6,
+  spreadChain,
+  spreadRules,
   verdict,
 } from './expression.ts';
 import { QueueList } from './queues.ts';
@@ -97,7 +100,7 @@ export class Ruleset {
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static readonly #queueExpressions: Record<'one' | 'many', readonly QueueExpression[]> = {
     one: [queueNative, queueTarget],
-    many: [queueByFlow, queueNative, queueTarget],
+    many: [queueByFlow, queueByJump, queueNative, queueTarget],
   };
   #hasLastChains = false;
   #isReassembling = false;
@@ -219,6 +222,7 @@ export class Ruleset {
   remove(group: RuleGroup): void {
     const transaction = new Transaction(this.#table);
     for (const chain of group.chains) transaction.flushChain(chain.name);
+    if (group.spread !== null) transaction.flushChain(group.spread).deleteChain(group.spread);
     transaction.commit(this.#socket, 'remove the rules of a handle');
     this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
@@ -278,7 +282,7 @@ export class Ruleset {
     const fresh = [...all].filter((chain) => !this.#chains.includes(chain));
     for (const other of this.#groups) other.noteFresh(fresh);
     try {
-      this.#commitRules(operation, rules, used, group.counter, (transaction) => {
+      this.#commitRules(operation, rules, used, group, (transaction) => {
         for (const { name, hook, priority } of fresh) {
           transaction.addChain(name, { number: hook, priority });
         }
@@ -319,11 +323,13 @@ export class Ruleset {
     operation: string,
     rules: readonly RuleSpec[],
     chains: readonly Chain[],
-    counter: string,
+    group: RuleGroup,
     prepare: (transaction: Transaction) => void,
   ): void {
     const [first] = rules;
+    const { counter } = group;
     const queue = first ? this.#chooseQueue(first) : queueNative;
+    if (first && queue === queueByJump) this.#addSpread(first.action, group);
     const transaction = new Transaction(this.#table);
     for (const name of this.#unusedCounters) transaction.deleteCounter(name);
     prepare(transaction);
@@ -356,7 +362,8 @@ export class Ruleset {
     for (const { queue, loadModules } of attempts) {
       if (loadModules) this.#loadModules(programFd, queue);
       try {
-        this.#tryRule([matchProgram(programFd), ...queue(0, count)]);
+        const [ending = []] = queue === queueByJump ? spreadRules(0, count) : [queue(0, count)];
+        this.#tryRule([matchProgram(programFd), ...ending]);
         Ruleset.#queueExpressions[kind] = [queue];
         return queue;
       } catch (error) {
@@ -372,6 +379,17 @@ export class Ruleset {
         hint: 'It needs the modules nft_compat, xt_bpf, nfnetlink_queue and nft_queue or xt_NFQUEUE: try `modprobe -a nft_compat xt_bpf nft_queue xt_NFQUEUE`.',
       },
     );
+  }
+
+  /** The chain that rules of several queues jump to, once for a handle. */
+  #addSpread(action: RuleAction, group: RuleGroup): void {
+    if (action.kind !== 'queue' || group.spread !== null) return;
+    const { queueNumber, queues } = action;
+    const chain = spreadChain(queueNumber);
+    const transaction = new Transaction(this.#table).addChain(chain);
+    for (const rule of spreadRules(queueNumber, queues)) transaction.addRule(chain, rule);
+    transaction.commit(this.#socket, 'spread a handle over queues');
+    group.spread = chain;
   }
 
   /**
@@ -403,6 +421,8 @@ export class RuleGroup {
   readonly counter: string;
   /** @internal */
   chains: readonly Chain[] = [];
+  /** @internal the chain that spreads packets over several queues */
+  spread: string | null = null;
   readonly #onShifted: () => void;
   #installed = true;
   #last: RuleCounters = { offered: 0, matched: 0 };

@@ -1,0 +1,112 @@
+/**
+ * What the threads of one handle have in common: rules, of one thread, and a queue for each.
+ *
+ * @module
+ */
+import type { ResolvedOptions } from '../divert/options.ts';
+import type { Filter } from '../filter/index.ts';
+import { OwnRules } from './channel-rules.ts';
+import { openQueues, type Queue } from './nfqueue/queue.ts';
+import type { RuleCounters } from './nftables/ruleset.ts';
+import { type Registration, registerHandle } from './registry/registration.ts';
+
+/** One thread's part of a shared channel, as it is handed to that thread. */
+export interface ChannelShare {
+  /** Descriptor of the queue's socket, which stays the first thread's to close. */
+  readonly fd: number;
+  readonly queueNumber: number;
+  /** Id of the last packet that will come through its chain again. */
+  readonly repeatsThrough: Int32Array;
+}
+
+export class SharedChannel {
+  readonly shares: readonly ChannelShare[];
+  readonly #options: ResolvedOptions;
+  readonly #rules: OwnRules;
+  readonly #queues: readonly [Queue, ...Queue[]];
+  #registration: Registration | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Binds the queues. Nothing comes to them before `install`.
+   *
+   * @throws {@link UnsupportedError} naming the missing capability or kernel feature
+   */
+  constructor(options: ResolvedOptions, count: number) {
+    this.#options = options;
+    this.#rules = new OwnRules(options);
+    try {
+      const { namespace, onOverload, largePackets } = options;
+      this.#queues = openQueues(
+        { namespace, failOpen: onOverload === 'pass', largePackets },
+        count,
+      );
+    } catch (error) {
+      void this.#rules.release();
+      throw error;
+    }
+    this.shares = this.#queues.map(({ fd, number }) => ({
+      fd,
+      queueNumber: number,
+      repeatsThrough: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
+    }));
+  }
+
+  /** Whether the kernel tells how many packets each queue got. */
+  get isCounted(): boolean {
+    return this.#queues[0].counters.isReadable;
+  }
+
+  /**
+   * From now on packets that match come to the queues.
+   *
+   * @returns whether the programs decide everything
+   */
+  install(filter: Filter): boolean {
+    const queues = { first: this.#queues[0].number, count: this.#queues.length };
+    // The threads cannot ask for it while they inject.
+    if (this.#options.access === 'both') this.#rules.prepareInjection();
+    const isExact = this.#rules.install(filter, queues, this.#noteShift);
+    this.#registration = registerHandle(this.#options, filter);
+    return isExact;
+  }
+
+  /** Swaps the rules, as {@link OwnRules.replace} does. */
+  replace(filter: Filter): boolean {
+    const isExact = this.#rules.replace(filter);
+    this.#registration?.update(filter);
+    return isExact;
+  }
+
+  counters(): RuleCounters {
+    return this.#rules.counters();
+  }
+
+  /** Nothing new comes to the queues. Idempotent. */
+  remove(): void {
+    this.#rules.remove();
+  }
+
+  /** When no thread reads any more; the kernel drops what still waits. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#registration?.close();
+    this.#rules.remove();
+    await Promise.all(this.#queues.map((queue) => queue.close()));
+    this.#rules.close();
+    await this.#rules.release();
+  }
+
+  /** What waits in the queues now comes again once it is accepted. */
+  readonly #noteShift = (): void => {
+    this.#queues.forEach(({ counters }, index) => {
+      const through = counters.isReadable ? counters.lastId() : this.counters().matched;
+      const share = this.shares[index];
+      if (share) Atomics.store(share.repeatsThrough, 0, through);
+    });
+  };
+}
