@@ -22,6 +22,8 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
 const MINIMUM_NODE = [20, 19];
+/** What scripts/bundle.mjs writes, in this order, after everything else. */
+const BUNDLES = ['dist/lib/', 'dist/bin/'];
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const START_TOOLS = { ip: 'iproute2', nsenter: 'util-linux' };
 
@@ -158,8 +160,10 @@ function build() {
 function removeLeftovers(sources) {
   const modules = new Set(sources.map((path) => path.slice(join(ROOT, 'src').length)));
   for (const path of filesBelow(join(ROOT, 'dist'))) {
-    if (path.startsWith(join(ROOT, 'dist/bin'))) continue;
-    const source = path.slice(join(ROOT, 'dist').length).replace(/(\.d\.ts|\.js)$/, '.ts');
+    if (BUNDLES.some((folder) => path.startsWith(join(ROOT, folder)))) continue;
+    const source = path
+      .slice(join(ROOT, 'dist').length)
+      .replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
     if (!modules.has(source)) rmSync(path);
   }
 }

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../helpers/command.ts';
 
-/** A project of its own with the real scripts and packages, and two small sources. */
+/** A project of its own with the real scripts and packages, and small sources. */
 let project: string;
 
 beforeAll(() => {
@@ -34,6 +34,7 @@ beforeAll(() => {
   utimesSync(join(project, 'package-lock.json'), longAgo, longAgo);
   mkdirSync(join(project, 'src/cli'), { recursive: true });
   write('cli/main.ts', "import { answer } from '../answer.ts';\nconsole.log(answer);\n");
+  write('index.ts', "export { answer } from './answer.ts';\n");
   write('answer.ts', 'export const answer: number = 42;\n');
 });
 
@@ -58,6 +59,7 @@ const BUILT = { status: 0, stdout: '', stderr: 'setup: building (tsc)\n' };
 test('builds what is missing, makes the command executable, and is silent then', () => {
   expect(setUp('build')).toEqual(BUILT);
   accessSync(join(project, 'dist/bin/main.js'), constants.X_OK);
+  accessSync(join(project, 'dist/lib/index.js.map'));
   expect(setUp('build')).toEqual(QUIET);
 });
 
