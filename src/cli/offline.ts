@@ -16,6 +16,7 @@ import {
   readCapture,
 } from '../pcap/index.ts';
 import { openCaptureSource } from './capture-source.ts';
+import { offlineAddress } from './offline-address.ts';
 import type { PacketProcess } from './packet-line.ts';
 import { matchesProcess, type ProcessSpec } from './process-spec.ts';
 
@@ -108,12 +109,6 @@ export async function* readOffline(
       matches,
     };
   }
-}
-
-/** The address of a packet that did not come from a kernel. */
-export function offlineAddress(filter: Filter, bytes: Uint8Array, known: AddressInit): AddressInit {
-  const ipv6 = bytes.length > 0 && readUint8(bytes, 0) >> 4 === 6;
-  return { layer: filter.layer, event: 'packet', ipv6, ...known };
 }
 
 function processOf(record: CaptureRecord): PacketProcess | null {

@@ -4,9 +4,8 @@ import { PacketScan, scanPacket } from '../../packet/layout.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import { parseHex } from '../hex-dump.ts';
 import { printJson } from '../json.ts';
-import { offlineAddress } from '../offline.ts';
+import { offlineAddress } from '../offline-address.ts';
 import { print } from '../output.ts';
-import { dump } from './dump.ts';
 
 export interface EvalOptions {
   readonly layer: Layer;
@@ -38,6 +37,7 @@ export async function filterEval(text: string, options: EvalOptions): Promise<nu
   if (read === undefined) {
     throw new UsageError('give a packet (--packet) or a capture file (--read)');
   }
+  const { dump } = await import('./dump.ts');
   return await dump(text, {
     layer,
     read,
