@@ -16,6 +16,7 @@ import { WORKLOADS } from './workloads.ts';
 
 const DEFAULT_ROUNDS = 5;
 const WIDTH = 24;
+const PRODUCT = 'netdivert';
 
 /** What a workload gave. */
 interface Outcome {
@@ -59,10 +60,11 @@ async function runWorkload(
 /** Why a contestant does not take part; empty when it does. */
 function reasonAgainst(
   workload: Workload,
-  { optional, missing }: Contestant,
+  { name, always, missing }: Contestant,
   { once }: BenchOptions,
 ): string {
-  if (once && optional) return 'not in a run with --once';
+  const isNeeded = always || name === PRODUCT || name === workload.baseline;
+  if (once && !isNeeded) return 'not in a run with --once';
   return workload.missing?.() || missing?.() || '';
 }
 

@@ -23,7 +23,6 @@ export interface Task {
 export interface Diverter {
   readonly name: string;
   readonly missing?: () => string;
-  readonly optional?: boolean;
   readonly command: (task: Task) => Command | null;
   /** It reads queue 0 and needs a rule that sends packets there. */
   readonly needsRule?: boolean;
@@ -80,12 +79,10 @@ export const TUNED: Diverter = queueReader('C tuned', () => binary('nfq-tuned'),
 export const TUNED_BATCH: Diverter = queueReader('C tuned, batch', () => binary('nfq-tuned'), {
   missing: () => compile('nfq-tuned'),
   env: { VERDICT: 'batch' },
-  optional: true,
 });
 /** libnetfilter_queue as its example uses it. */
 export const PLAIN: Diverter = queueReader('C plain', () => binary('nfq-plain'), {
   missing: () => compile('nfq-plain', LIBRARY),
-  optional: true,
 });
 /** The same with a long queue and a large buffer. */
 export const PLAIN_LONG: Diverter = queueReader('C plain, long queue', () => binary('nfq-plain'), {
@@ -95,12 +92,10 @@ export const PLAIN_LONG: Diverter = queueReader('C plain, long queue', () => bin
 export const NPM: Diverter = queueReader('npm nfqueue', () => process.execPath, {
   missing: installNfqueue,
   args: [program('nfqueue-npm'), NPM_NFQUEUE],
-  optional: true,
 });
 export const PYTHON_QUEUE: Diverter = queueReader('Python NetfilterQueue', () => PYTHON, {
   missing: installNetfilterQueue,
   args: [`${SOURCES}/programs/nfqueue.py`],
-  optional: true,
 });
 
 /**
@@ -129,11 +124,12 @@ export async function startDiverter(
 export function contestant(
   diverter: Diverter,
   run: (diverter: Diverter, options: BenchOptions) => Promise<Figures>,
+  always = false,
 ): Contestant {
-  const { name, optional = false, missing } = diverter;
+  const { name, missing } = diverter;
   return {
     name,
-    optional,
+    always,
     missing: () => missing?.() ?? '',
     run: (options) => run(diverter, options),
   };

@@ -53,7 +53,7 @@ export class Program {
   }
 
   /** Waits for a line that says so. */
-  async ready(pattern = /READY|listening on/i): Promise<this> {
+  async ready(pattern: RegExp = /READY|listening on/i): Promise<this> {
     const timeout = setTimeout(() => this.#child.kill('SIGKILL'), READY_TIMEOUT_MS);
     while (!pattern.test(this.#text)) {
       if (this.#hasEnded) throw new Error(`did not start: ${this.#text.trim()}`);

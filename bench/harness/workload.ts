@@ -14,8 +14,8 @@ export interface Contestant {
   readonly name: string;
   /** Why it cannot take part here; empty when it can. Asked once, before the first round. */
   readonly missing?: () => string;
-  /** Left out of `--once`. */
-  readonly optional?: boolean;
+  /** Runs with `--once` too; besides it netdivert and the baseline do. */
+  readonly always?: boolean;
   run(options: BenchOptions): Figures | Promise<Figures>;
 }
 

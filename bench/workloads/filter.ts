@@ -57,6 +57,7 @@ const onlyFilters = (figures: Figures): Figures =>
 
 const step = (name: string, argument: string): Contestant => ({
   name,
+  always: true,
   run: (options) => runProgram('filter', [argument], options),
 });
 const missingHelpers = (): string => compile('helpers');
@@ -76,6 +77,7 @@ const EVALUATE: readonly Contestant[] = [
   step('interpreted', 'interpreted'),
   {
     name: 'C, graph decoded',
+    always: true,
     missing: missingHelpers,
     run: (options) => onlyFilters(runHelpers(options)),
   },
@@ -92,13 +94,14 @@ const COMPILE: readonly Contestant[] = [
     missing: () => compile('pcap-compile', ['pcap']),
     run: (options) => runNative('pcap-compile', COMPILE_CALLS, expressions(), options),
   },
-  step('compileFilter', 'compile'),
+  step('netdivert', 'compile'),
   step('generate JavaScript', 'generate'),
   step('format', 'format'),
 ];
 
 const program = (name: string, argument: string): Contestant => ({
   name,
+  always: true,
   run: (options) => runProgram('ebpf', [argument], options),
 });
 

@@ -18,7 +18,7 @@ import { TOOL_CPU, TRAFFIC_CPU } from '../harness/program.ts';
 import { missingSenders } from '../harness/senders.ts';
 import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
 
-const SECONDS = 3;
+const SECONDS = 2;
 const SECONDS_ONCE = 0.2;
 const PORT = '9100';
 

@@ -6,7 +6,7 @@ import type { Program } from '../harness/program.ts';
 import { flood, missingSenders, startSink, stopSink } from '../harness/senders.ts';
 import type { BenchOptions, Contestant, Figures, Workload } from '../harness/workload.ts';
 
-const SECONDS = 3;
+const SECONDS = 2;
 const SECONDS_ONCE = 0.2;
 const SETTLE_MS = 100;
 const TRAIN = 32;

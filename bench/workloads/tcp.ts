@@ -17,7 +17,7 @@ import { readQueues } from '../harness/kernel-counters.ts';
 import { Program, TRAFFIC_CPU } from '../harness/program.ts';
 import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
 
-const SECONDS = 3;
+const SECONDS = 2;
 const SECONDS_ONCE = 1;
 const PORT = '5201';
 

@@ -1,0 +1,72 @@
+/** The benchmarks run: every workload once, for a fraction of a second. Says nothing about times. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ROOT } from '../helpers/command.ts';
+
+/** What `--json` writes, as far as it is looked at. */
+interface Report {
+  readonly machine: Readonly<Record<string, unknown>>;
+  readonly workloads: readonly {
+    readonly workload: string;
+    readonly baseline: string;
+    readonly cells: readonly {
+      readonly contestant: string;
+      readonly measure: string;
+      readonly unit: string;
+      readonly summary: { readonly count: number; readonly median: number };
+      readonly ratio: { readonly median: number } | null;
+    }[];
+    readonly skipped: Readonly<Record<string, string>>;
+    readonly failures: readonly string[];
+  }[];
+}
+
+const TIMEOUT_MS = 300_000;
+const folder = mkdtempSync(join(tmpdir(), 'netdivert-bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['scripts/bench.mjs', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+}
+
+let names: readonly string[];
+beforeAll(() => {
+  const { stdout, stderr, status } = bench('--list');
+  expect(status, stderr).toBe(0);
+  names = stdout.split('\n').flatMap((line) => /^[a-z]\S+/.exec(line)?.[0] ?? []);
+}, TIMEOUT_MS);
+
+test('every workload runs, with netdivert and its baseline', { timeout: TIMEOUT_MS }, () => {
+  const file = join(folder, 'once.json');
+  const { stdout, stderr } = bench('--once', '--json', file);
+  const { machine, workloads } = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  expect(Object.keys(machine)).toEqual(
+    expect.arrayContaining(['processor', 'cores', 'kernel', 'node']),
+  );
+  expect(workloads.map(({ workload }) => workload)).toEqual(names);
+  for (const { workload, baseline, cells, skipped, failures } of workloads) {
+    expect(failures, stderr).toEqual([]);
+    const contestants = new Set(cells.map(({ contestant }) => contestant));
+    expect(contestants, workload).toContain('netdivert');
+    expect([...contestants, ...Object.keys(skipped)], workload).toContain(baseline);
+    for (const { summary } of cells) {
+      expect(summary.count).toBe(1);
+      expect(Number.isFinite(summary.median)).toBe(true);
+    }
+    expect(stdout).toContain(`## ${workload}\n`);
+  }
+});
+
+test('an unknown workload is named, with those that there are', { timeout: TIMEOUT_MS }, () => {
+  const { status, stdout, stderr } = bench('udp63');
+  expect(status).toBe(2);
+  expect(stderr).toContain('no workload udp63');
+  expect(stdout).toContain('udp64');
+});
