@@ -12,8 +12,11 @@ import {
 import type { Stats } from '../divert/stats.ts';
 import { type Command, type Report, restoreError, type WorkerStart } from './messages.ts';
 
-/** The same file from the sources, the library and the bundled command, all two folders down. */
-const ENTRY = new URL('../../dist/workers/thread-main.js', import.meta.url);
+/**
+ * The same file from the sources, the library and the bundled command, all two folders down. It shares its files with
+ * the library that the user's module imports.
+ */
+const ENTRY = new URL('../../dist/lib/thread-main.js', import.meta.url);
 /** How long the user's function may take to end when its handle was closed. */
 const END_TIMEOUT_MS = 5000;
 
