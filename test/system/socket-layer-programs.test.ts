@@ -4,8 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FilterSet } from '../../src/filter/extended/filter-set.ts';
-import { compileFilter } from '../../src/filter/index.ts';
 import { open, type SocketEvent, type SocketHandle } from '../../src/index.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { startCaller } from '../helpers/socket-caller.ts';
@@ -139,26 +137,6 @@ describe('the extended dialect', () => {
     expect(connected?.error).toBeUndefined();
     expect(await rest(handle)).toMatchObject([{ processName: 'curl', remotePort: 8085 }]);
     server.child.kill();
-  });
-
-  test('a blocking filter with a set that may change is refused, a sniffing one is not', async () => {
-    const sets = { ports: new FilterSet() };
-    const filter = compileFilter('event == CONNECT and remotePort in @ports', 'socket', {
-      dialect: 'extended',
-      sets,
-    });
-    const options = { layer: 'socket' as const, namespace: net.a.path };
-    await expect(open(filter, options)).rejects.toMatchObject({ code: 'invalid-parameter' });
-    const handle = await open(filter, { ...options, mode: 'sniff' });
-    sets.ports.add(8086);
-    await using caller = await startCaller(net.a);
-    await caller.calls(
-      { do: 'socket', as: 'c', family: 4, type: 'tcp' },
-      { do: 'connect', on: 'c', to: ['127.0.0.1', 8087] },
-      { do: 'socket', as: 'd', family: 4, type: 'tcp' },
-      { do: 'connect', on: 'd', to: ['127.0.0.1', 8086] },
-    );
-    expect((await rest(handle)).map(({ remotePort }) => remotePort)).toEqual([8086]);
   });
 });
 

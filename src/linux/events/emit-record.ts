@@ -11,12 +11,9 @@
  */
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R5, R10, type Register } from '../../bpf/instruction.ts';
-import {
-  type EmittedFilter,
-  type EventFacts,
-  type EventLayer,
-  emitEventFilter,
-} from '../../filter/emit-event-bpf.ts';
+import type { SetMaps } from '../../filter/emit-bpf.ts';
+import { type EventFacts, type EventLayer, emitEventFilter } from '../../filter/emit-event-bpf.ts';
+import type { FilterSet } from '../../filter/extended/filter-set.ts';
 import type { FilterTest } from '../../filter/graph.ts';
 import { ADDRESS_FLAGS, LAYERS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
@@ -198,6 +195,8 @@ export interface RecordSink {
 export interface RecordFilter {
   readonly tests: readonly FilterTest[];
   readonly layer: EventLayer;
+  /** Maps of all the sets that the tests name. */
+  readonly sets: ReadonlyMap<FilterSet, SetMaps>;
   /** What is known of every record of the program. */
   readonly facts?: EventFacts;
   /** See `EventFilterOptions.localUnknown`. */
@@ -212,26 +211,34 @@ export interface ReportExits {
   readonly done: Label;
 }
 
-/** Shows the record to the filter and reports it when that matches. Loses r0-r5. */
+/**
+ * Shows the record to the filter. Where that looks into sets, it loses r0-r5 and `SET_STACK`, otherwise r0.
+ *
+ * @throws {RangeError} when a set has no maps, and the program could not say what matches
+ */
+export function emitRecordFilter(
+  assembler: Assembler,
+  filter: RecordFilter,
+  exits: { readonly accept: Label; readonly reject: Label },
+): void {
+  const { tests, layer, sets, facts = {}, localUnknown = false } = filter;
+  const options = { record: R10, recordOffset: RECORD_AT, ...exits, sets, facts, localUnknown };
+  const { exact } = emitEventFilter(assembler, tests, layer, options);
+  if (!exact && !localUnknown) throw new RangeError('a set of the filter has no maps');
+}
+
+/** Shows the record to the filter and reports it when that matches. Loses r0-r5 and `SET_STACK`. */
 export function emitReport(
   assembler: Assembler,
   filter: RecordFilter,
   sink: RecordSink,
   exits: ReportExits,
-): EmittedFilter {
+): void {
   const accept = assembler.newLabel('match');
-  const emitted = emitEventFilter(assembler, filter.tests, filter.layer, {
-    record: R10,
-    recordOffset: RECORD_AT,
-    accept,
-    reject: exits.reject,
-    facts: filter.facts ?? {},
-    localUnknown: filter.localUnknown ?? false,
-  });
+  emitRecordFilter(assembler, filter, { accept, reject: exits.reject });
   assembler.label(accept);
   emitCount(assembler, sink.countersFd, EVENT_COUNTER.MATCHED);
   emitOutput(assembler, sink, exits.done);
-  return emitted;
 }
 
 /** Copies the record into the ring, or counts it as lost. Loses r0-r5. */

@@ -1,5 +1,5 @@
 /**
- * The exact check of events whose program could not decide the filter.
+ * A filter on records in user space: of events that no program saw, or not whole.
  *
  * @module
  */

@@ -13,6 +13,7 @@ import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import type { BpfMap } from '../bpf/map.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
+import { ChannelSets } from '../filter-sets.ts';
 import { namespaceCookie } from '../namespace-cookie.ts';
 import { createStorage, SocketTracker } from '../sockets/tracker.ts';
 import { FlowTable } from './flow-table.ts';
@@ -36,6 +37,7 @@ export class FlowChannel implements EventChannel {
   readonly #namespaceCookie: bigint;
   readonly #tracker: SocketTracker;
   readonly #hooks = new FlowHooks(KERNEL_NAME);
+  readonly #sets = new ChannelSets(KERNEL_NAME);
   readonly #closers: (() => void)[] = [];
   readonly #records: BpfMap;
   readonly #table: FlowTable;
@@ -62,6 +64,7 @@ export class FlowChannel implements EventChannel {
       this.#records = this.#keep(createStorage(SOCKET_EVENT.BYTES));
       this.#table = this.#keep(new FlowTable(KERNEL_NAME));
       this.#ring = this.#keep(new EventRing(KERNEL_NAME, options.queueSizeBytes, this.#onRecord));
+      this.#keep(this.#sets);
       this.#keep(this.#hooks);
       this.#useFilter(filter);
     } catch (error) {
@@ -122,18 +125,20 @@ export class FlowChannel implements EventChannel {
 
   #useFilter(filter: Filter): void {
     const ring = this.#ring;
-    const isExact = this.#hooks.apply({
-      tests: filter.tests,
-      generation: ring.nextGeneration(),
-      namespaceCookie: this.#namespaceCookie,
-      sink: { ringFd: ring.fd, countersFd: ring.countersFd },
-      ownersFd: this.#tracker.maps.storageFd,
-      recordsFd: this.#records.fd,
-      flowsFd: this.#table.fd,
-    });
+    this.#sets.swap(filter, (sets) =>
+      this.#hooks.apply({
+        tests: filter.tests,
+        sets,
+        generation: ring.nextGeneration(),
+        namespaceCookie: this.#namespaceCookie,
+        sink: { ringFd: ring.fd, countersFd: ring.countersFd },
+        ownersFd: this.#tracker.maps.storageFd,
+        recordsFd: this.#records.fd,
+        flowsFd: this.#table.fd,
+      }),
+    );
     this.#matches = createResidual(filter);
-    // Only sets of the extended dialect that change are left to this process.
-    ring.useFilter(isExact ? null : this.#matches);
+    ring.useFilter(null);
   }
 
   readonly #onRecord = (record: DataView, sink: (event: DivertEvent) => void): void => {

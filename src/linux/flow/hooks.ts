@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Instruction } from '../../bpf/instruction.ts';
 import { canMatchEvent } from '../../filter/emit-event-bpf.ts';
 import type { FilterTest } from '../../filter/graph.ts';
 import { IPPROTO } from '../../packet/layout.ts';
@@ -13,7 +14,7 @@ import { openRootCgroup } from '../cgroup.ts';
 import { libc } from '../sys/libc.ts';
 import { FLOW_EVENT } from './layout.ts';
 import { packetFlowProgram } from './packet-program.ts';
-import type { FlowProgram, FlowProgramOptions } from './program-options.ts';
+import type { FlowProgramOptions } from './program-options.ts';
 import { releaseFlowProgram } from './release-program.ts';
 import { tcpFlowProgram } from './tcp-program.ts';
 
@@ -26,7 +27,7 @@ const PACKET_PROTOCOLS: readonly number[] = [IPPROTO.UDP, IPPROTO.ICMP, IPPROTO.
 interface Hook {
   readonly type: number;
   readonly attachType: number;
-  readonly program: FlowProgram;
+  readonly instructions: readonly Instruction[];
 }
 
 /** The programs of one handle that are hooked in. */
@@ -47,20 +48,18 @@ export class FlowHooks {
   /**
    * Hooks the programs of a filter in, in the place of those there: none is without one in between.
    *
-   * @returns whether all that they report is what the filter matches
    * @throws {@link UnsupportedError} naming what is missing; everything is as it was then
    */
-  apply(options: FlowProgramOptions): boolean {
+  apply(options: FlowProgramOptions): void {
     const hooks = hooksOf(options, new Set(this.#links.keys()));
     const loaded: { attachType: number; program: Program }[] = [];
     try {
-      for (const { type, attachType, program: flow } of hooks) {
-        const program = loadProgram(flow.instructions, { name: this.#name, type, attachType });
+      for (const { type, attachType, instructions } of hooks) {
+        const program = loadProgram(instructions, { name: this.#name, type, attachType });
         loaded.push({ attachType, program });
       }
       this.#attach(loaded.filter(({ attachType }) => !this.#links.has(attachType)));
       for (const { attachType, program } of loaded) this.#links.get(attachType)?.update(program);
-      return hooks.every(({ program }) => program.exact);
     } finally {
       for (const { program } of loaded) program.close();
     }
@@ -99,7 +98,7 @@ function hooksOf(options: FlowProgramOptions, present: ReadonlySet<number>): Hoo
   const hooks: Hook[] = [];
   if (canMatch(tests, IPPROTO.TCP) || present.has(ATTACH.BPF_CGROUP_SOCK_OPS)) {
     const attachType = ATTACH.BPF_CGROUP_SOCK_OPS;
-    hooks.push({ type: SOCK_OPS, attachType, program: tcpFlowProgram(options) });
+    hooks.push({ type: SOCK_OPS, attachType, instructions: tcpFlowProgram(options) });
   }
   const protocols = PACKET_PROTOCOLS.filter((protocol) => canMatch(tests, protocol));
   if (protocols.length > 0 || present.has(ATTACH.BPF_CGROUP_INET_EGRESS))
@@ -115,17 +114,17 @@ function packetHooks(options: FlowProgramOptions, protocols: readonly number[]):
     {
       type: CGROUP_SOCK,
       attachType: ATTACH.BPF_CGROUP_INET_SOCK_RELEASE,
-      program: releaseFlowProgram(options),
+      instructions: releaseFlowProgram(options),
     },
     {
       type: CGROUP_SKB,
       attachType: ATTACH.BPF_CGROUP_INET_EGRESS,
-      program: packets('outbound'),
+      instructions: packets('outbound'),
     },
     {
       type: CGROUP_SKB,
       attachType: ATTACH.BPF_CGROUP_INET_INGRESS,
-      program: packets('inbound'),
+      instructions: packets('inbound'),
     },
   ];
 }

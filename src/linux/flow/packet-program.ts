@@ -5,8 +5,19 @@
  * @module
  */
 import { Assembler, type Label } from '../../bpf/assembler.ts';
-import { R0, R1, R2, R3, R4, R6, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
-import type { EmittedFilter } from '../../filter/emit-event-bpf.ts';
+import {
+  type Instruction,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R6,
+  R7,
+  R8,
+  R9,
+  R10,
+} from '../../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
@@ -21,7 +32,7 @@ import { SOCKET_RECORD } from '../sockets/socket-record.ts';
 import { emitNamespaceCheck } from './emit-namespace.ts';
 import { FLOW_EVENT, FLOW_FRAME, FLOW_KEY, FLOW_VALUE } from './layout.ts';
 import { emitHeaderAddress, emitHeaders, SKB } from './packet-header.ts';
-import type { FlowProgram, FlowProgramOptions } from './program-options.ts';
+import type { FlowProgramOptions } from './program-options.ts';
 
 const { KEY, TRANSPORT, VALUE } = FLOW_FRAME;
 const ADDRESS_BYTES = 16;
@@ -46,7 +57,7 @@ export interface PacketProgramOptions extends FlowProgramOptions {
 }
 
 /** Makes the program for `BPF_CGROUP_INET_INGRESS` or `BPF_CGROUP_INET_EGRESS`. */
-export function packetFlowProgram(options: PacketProgramOptions): FlowProgram {
+export function packetFlowProgram(options: PacketProgramOptions): readonly Instruction[] {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
   const known = assembler.newLabel('known');
@@ -56,7 +67,7 @@ export function packetFlowProgram(options: PacketProgramOptions): FlowProgram {
   emitKey(assembler, options);
   emitFlowCall(assembler, options.flowsFd, 'map_lookup_elem');
   assembler.jumpIf64('JNE', R0, 0, known);
-  const { exact } = emitFlow(assembler, options, done);
+  emitFlow(assembler, options, done);
   assembler.label(known);
   assembler.move(R8, R0);
   // Of the last tick: a few milliseconds do not matter, and the exact time costs more than the rest.
@@ -64,7 +75,7 @@ export function packetFlowProgram(options: PacketProgramOptions): FlowProgram {
   assembler.store('DW', R8, FLOW_VALUE.LAST_SEEN, R0);
   assembler.label(done);
   emitAllow(assembler);
-  return { instructions: assembler.assemble().instructions, exact };
+  return assembler.assemble().instructions;
 }
 
 /** r9 = the socket, r7 = its record; only sockets of the namespace that are not TCP's go on. */
@@ -133,8 +144,8 @@ function emitFlowCall(
 }
 
 /** A flow begins: its record goes to the table and, when the filter matches, to the ring. */
-function emitFlow(assembler: Assembler, options: PacketProgramOptions, done: Label): EmittedFilter {
-  const { tests, sink, generation, direction } = options;
+function emitFlow(assembler: Assembler, options: PacketProgramOptions, done: Label): void {
+  const { tests, sets, sink, generation, direction } = options;
   const outbound = direction === 'outbound';
   const event = FLOW_EVENT.ESTABLISHED;
   const flags = outbound ? ADDRESS_FLAGS.OUTBOUND : 0;
@@ -146,7 +157,8 @@ function emitFlow(assembler: Assembler, options: PacketProgramOptions, done: Lab
   emitMark(assembler, options.recordsFd);
   emitInsert(assembler, options, done);
   const facts = { event, outbound };
-  return emitReport(assembler, { tests, layer: 'flow', facts }, sink, { reject: done, done });
+  // The key and the copy of the packet, which looking into sets overwrites, are of no more use.
+  emitReport(assembler, { tests, layer: 'flow', sets, facts }, sink, { reject: done, done });
 }
 
 function emitEnds(assembler: Assembler, outbound: boolean): void {

@@ -3,13 +3,16 @@
  *
  * @module
  */
-import type { Instruction } from '../../bpf/instruction.ts';
+import type { SetMaps } from '../../filter/emit-bpf.ts';
+import type { FilterSet } from '../../filter/extended/filter-set.ts';
 import type { FilterTest } from '../../filter/graph.ts';
 import type { RecordSink } from '../events/emit-record.ts';
 
 /** Everything that is baked into the programs. */
 export interface FlowProgramOptions {
   readonly tests: readonly FilterTest[];
+  /** Maps of all the sets that the tests name. */
+  readonly sets: ReadonlyMap<FilterSet, SetMaps>;
   /** Of the filter, from the handle's ring. */
   readonly generation: number;
   /** SO_NETNS_COOKIE of the namespace whose sockets count. */
@@ -21,11 +24,4 @@ export interface FlowProgramOptions {
   readonly recordsFd: number;
   /** The handle's table of flows. */
   readonly flowsFd: number;
-}
-
-/** A program and what it knows. */
-export interface FlowProgram {
-  readonly instructions: readonly Instruction[];
-  /** It reports what the filter matches and nothing else. */
-  readonly exact: boolean;
 }

@@ -4,20 +4,23 @@
  * @module
  */
 import { Assembler } from '../../bpf/assembler.ts';
-import { R0, R1, R6, R10 } from '../../bpf/instruction.ts';
+import { type Instruction, R0, R1, R6, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { emitRecordHead, emitRingOutput, RECORD_AT } from '../events/emit-record.ts';
 import { SOCK } from '../sockets/contexts.ts';
 import { emitAllow, emitStart, emitStorage } from '../sockets/emit.ts';
 import { FLOW_EVENT, RELEASED_NOTE } from './layout.ts';
-import type { FlowProgram, FlowProgramOptions } from './program-options.ts';
+import type { FlowProgramOptions } from './program-options.ts';
 
 /** No filter judges these records. */
 const NO_FILTER = 0;
 
 /** Makes the program for `BPF_CGROUP_INET_SOCK_RELEASE`. */
-export function releaseFlowProgram({ recordsFd, sink }: FlowProgramOptions): FlowProgram {
+export function releaseFlowProgram({
+  recordsFd,
+  sink,
+}: FlowProgramOptions): readonly Instruction[] {
   const assembler = new Assembler();
   const done = assembler.newLabel('done');
   emitStart(assembler);
@@ -34,5 +37,5 @@ export function releaseFlowProgram({ recordsFd, sink }: FlowProgramOptions): Flo
   emitRingOutput(assembler, sink.ringFd);
   assembler.label(done);
   emitAllow(assembler);
-  return { instructions: assembler.assemble().instructions, exact: true };
+  return assembler.assemble().instructions;
 }

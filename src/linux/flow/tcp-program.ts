@@ -5,8 +5,7 @@
  * @module
  */
 import { Assembler, type Label } from '../../bpf/assembler.ts';
-import { R0, R1, R2, R6, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
-import type { EmittedFilter } from '../../filter/emit-event-bpf.ts';
+import { type Instruction, R0, R1, R2, R6, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
@@ -27,12 +26,12 @@ import { SOCKET_RECORD } from '../sockets/socket-record.ts';
 import { SOCKET } from '../sys/constants.ts';
 import { emitNamespaceCheck } from './emit-namespace.ts';
 import { FLOW_EVENT } from './layout.ts';
-import type { FlowProgram, FlowProgramOptions } from './program-options.ts';
+import type { FlowProgramOptions } from './program-options.ts';
 
 const NEW_STATE = SOCK_OPS.ARGS + 4;
 
 /** Makes the program for `BPF_CGROUP_SOCK_OPS`. */
-export function tcpFlowProgram(options: FlowProgramOptions): FlowProgram {
+export function tcpFlowProgram(options: FlowProgramOptions): readonly Instruction[] {
   const assembler = new Assembler();
   const inbound = assembler.newLabel('inbound');
   const established = assembler.newLabel('established');
@@ -48,24 +47,19 @@ export function tcpFlowProgram(options: FlowProgramOptions): FlowProgram {
   assembler.label(inbound);
   assembler.moveImmediate(R8, 0);
   assembler.label(established);
-  const first = emitEstablished(assembler, options, done);
+  emitEstablished(assembler, options, done);
   assembler.label(state);
   assembler.load('W', R1, R6, NEW_STATE);
   assembler.jumpIf('JNE', R1, TCP_STATE.CLOSE, done);
-  const last = emitDeleted(assembler, options, done);
+  emitDeleted(assembler, options, done);
   assembler.label(done);
   emitAllow(assembler);
-  const { instructions } = assembler.assemble();
-  return { instructions, exact: first.exact && last.exact };
+  return assembler.assemble().instructions;
 }
 
 /** With the flags in r8. */
-function emitEstablished(
-  assembler: Assembler,
-  options: FlowProgramOptions,
-  done: Label,
-): EmittedFilter {
-  const { tests, sink, generation } = options;
+function emitEstablished(assembler: Assembler, options: FlowProgramOptions, done: Label): void {
+  const { tests, sets, sink, generation } = options;
   assembler.move(R1, R6);
   assembler.call('get_netns_cookie');
   emitNamespaceCheck(assembler, R0, options.namespaceCookie, done);
@@ -81,7 +75,7 @@ function emitEstablished(
   emitFamily(assembler, { local: true, remote: true });
   emitKeep(assembler, options);
   const facts = { event: FLOW_EVENT.ESTABLISHED, protocol: IPPROTO.TCP };
-  return emitReport(assembler, { tests, layer: 'flow', facts }, sink, { reject: done, done });
+  emitReport(assembler, { tests, layer: 'flow', sets, facts }, sink, { reject: done, done });
 }
 
 function emitEnds(assembler: Assembler): void {
@@ -131,12 +125,8 @@ function emitKeep(assembler: Assembler, { recordsFd, sink }: FlowProgramOptions)
 }
 
 /** Of connections whose beginning this handle has seen. */
-function emitDeleted(
-  assembler: Assembler,
-  options: FlowProgramOptions,
-  done: Label,
-): EmittedFilter {
-  const { tests, sink, generation } = options;
+function emitDeleted(assembler: Assembler, options: FlowProgramOptions, done: Label): void {
+  const { tests, sets, sink, generation } = options;
   const { EVENT, TIMESTAMP, GENERATION } = EVENT_RECORD;
   assembler.load('DW', R9, R6, SOCK_OPS.SK);
   assembler.jumpIf64('JEQ', R9, 0, done);
@@ -149,5 +139,5 @@ function emitDeleted(
   assembler.store('DW', R10, RECORD_AT + TIMESTAMP, R0);
   assembler.storeImmediate('W', R10, RECORD_AT + GENERATION, generation);
   const facts = { event: FLOW_EVENT.DELETED, protocol: IPPROTO.TCP };
-  return emitReport(assembler, { tests, layer: 'flow', facts }, sink, { reject: done, done });
+  emitReport(assembler, { tests, layer: 'flow', sets, facts }, sink, { reject: done, done });
 }

@@ -25,7 +25,7 @@ export const SPARE: Register = R9;
 export const FRAME = {
   /** Key of a bound port or a datagram flow. */
   KEY: -136,
-  /** Value of a bound port or a datagram flow. */
+  /** Value of a bound port or a datagram flow; in it filters look into sets (`SET_STACK`). */
   VALUE: -184,
   /** Bytes of a packet. */
   PACKET: -232,

@@ -5,18 +5,22 @@
  */
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R10 } from '../../bpf/instruction.ts';
-import { type EventFacts, emitEventFilter } from '../../filter/emit-event-bpf.ts';
+import type { SetMaps } from '../../filter/emit-bpf.ts';
+import type { EventFacts } from '../../filter/emit-event-bpf.ts';
+import type { FilterSet } from '../../filter/extended/filter-set.ts';
 import type { FilterTest } from '../../filter/graph.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { emitCount } from '../bpf/emit-count.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
-import { emitOutput, RECORD_AT } from '../events/emit-record.ts';
+import { emitOutput, emitRecordFilter } from '../events/emit-record.ts';
 import { RESULT } from './context.ts';
 import { recordAt } from './frame.ts';
 
 /** What all programs of a handle's filter share. */
 export interface ProgramOptions {
   readonly tests: readonly FilterTest[];
+  /** Maps of all the sets that the tests name. */
+  readonly sets: ReadonlyMap<FilterSet, SetMaps>;
   readonly mode: 'divert' | 'sniff' | 'drop';
   /** A blocked call fails with it. */
   readonly errno: number;
@@ -43,8 +47,6 @@ export interface ProgramOptions {
   readonly seesNamespaceOfPackets: boolean;
   /** Ends of sockets may be reported. */
   readonly reportsClose: boolean;
-  /** Called when a program cannot decide the filter alone. */
-  readonly onInexact: () => void;
 }
 
 /** How a matching event ends. */
@@ -62,7 +64,7 @@ export interface EventExits {
 }
 
 /**
- * Shows the record to the filter. Loses r0.
+ * Shows the record to the filter. Loses r0-r5, and `FRAME.VALUE` where it looks into sets.
  *
  * @param facts what is known of every record that comes here
  */
@@ -72,17 +74,10 @@ export function emitFilter(
   facts: EventFacts,
   exits: EventExits & { readonly localUnknown?: boolean },
 ): void {
-  const { localUnknown = false } = exits;
-  const { exact } = emitEventFilter(assembler, options.tests, 'socket', {
-    record: R10,
-    recordOffset: RECORD_AT,
-    accept: exits.match,
-    reject: exits.reject,
-    facts,
-    localUnknown,
-  });
-  // Records without a local end are judged again in any case.
-  if (!exact && !localUnknown) options.onInexact();
+  const { match: accept, reject, localUnknown = false } = exits;
+  const { tests, sets } = options;
+  const filter = { tests, layer: 'socket', sets, facts, localUnknown } as const;
+  emitRecordFilter(assembler, filter, { accept, reject });
 }
 
 /** Counts the record and, unless the handle only blocks, reports it. Loses r0-r5. */

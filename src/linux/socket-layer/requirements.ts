@@ -4,7 +4,6 @@
  * @module
  */
 import type { ResolvedEventOptions } from '../../divert/event-options.ts';
-import { invalidParameter } from '../../divert/options.ts';
 import { UnsupportedError } from '../../errors.ts';
 import { ERRNO } from '../sys/constants.ts';
 import type { Features } from './features.ts';
@@ -32,17 +31,4 @@ export function checkRequirements(
       },
     );
   }
-}
-
-/**
- * A call is blocked or not before this process hears of it: its programs must know the answer.
- *
- * @throws {@link DivertError} `invalid-parameter` when a blocking filter cannot be decided in the kernel
- */
-export function checkExactness({ mode }: ResolvedEventOptions, isExact: boolean): void {
-  if (isExact || mode === 'sniff') return;
-  throw invalidParameter(
-    'The filter cannot be decided in the kernel alone, and a blocked call does not wait.',
-    "Use mode 'sniff', or write the values of a changing set into the filter and call setFilter.",
-  );
 }

@@ -15,6 +15,7 @@ import { loadProgram, type Program } from '../bpf/program.ts';
 import { openRootCgroup } from '../cgroup.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
+import { ChannelSets, type FilterSetMaps } from '../filter-sets.ts';
 import { namespaceCookie } from '../namespace-cookie.ts';
 import { SocketTracker } from '../sockets/tracker.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
@@ -25,7 +26,7 @@ import { ListenerRefusal } from './listener-refusal.ts';
 import { LocalEnds } from './local-ends.ts';
 import { addOpenPorts } from './open-ports.ts';
 import type { ProgramOptions } from './report.ts';
-import { checkExactness, checkRequirements } from './requirements.ts';
+import { checkRequirements } from './requirements.ts';
 import { createMaps, type SocketMaps } from './state.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
@@ -44,6 +45,7 @@ export class SocketChannel implements EventChannel {
   readonly #refusal: ListenerRefusal;
   /** By attach type. */
   readonly #links = new Map<number, Link>();
+  readonly #sets = new ChannelSets(KERNEL_NAME);
   readonly #closers: (() => void)[] = [];
   #hasOpenPorts = false;
   #isOpen = true;
@@ -61,6 +63,7 @@ export class SocketChannel implements EventChannel {
       this.#closers.push(() => this.#maps.close());
       this.#refusal = new ListenerRefusal(options.namespace, this.#maps.bound);
       this.#closers.push(() => this.#refusal.close());
+      this.#closers.push(() => this.#sets.close());
       this.#order = new HandleOrder(options.priority);
       this.#closers.push(() => this.#order.close());
       this.#ring = new EventRing(KERNEL_NAME, options.queueSizeBytes, this.#read);
@@ -83,17 +86,11 @@ export class SocketChannel implements EventChannel {
   setFilter(filter: Filter): void {
     const plan = planHooks(filter.tests, this.#options.mode);
     checkRequirements(this.#options, this.#features, plan, this.#refusal);
-    let isExact = true;
-    const options = this.#programOptions(filter, plan, () => {
-      isExact = false;
+    this.#sets.swap(filter, (sets) => {
+      const options = this.#programOptions(filter, plan, sets);
+      this.#attach(plan.hooks.map((hook) => ({ hook, instructions: buildProgram(hook, options) })));
     });
-    const programs = plan.hooks.map((hook) => ({
-      hook,
-      instructions: buildProgram(hook, options),
-    }));
-    checkExactness(this.#options, isExact);
-    this.#attach(programs);
-    this.#ring.useFilter(this.#residual(filter, isExact));
+    this.#ring.useFilter(this.#residual(filter));
     if (plan.tracksPorts && !this.#hasOpenPorts) {
       this.#hasOpenPorts = true;
       const { ownersFd } = this.#tracker.maps;
@@ -121,11 +118,12 @@ export class SocketChannel implements EventChannel {
     this.#localEnds.close();
   }
 
-  #programOptions(filter: Filter, plan: HookPlan, onInexact: () => void): ProgramOptions {
+  #programOptions(filter: Filter, plan: HookPlan, sets: FilterSetMaps['maps']): ProgramOptions {
     const { storageFd, namesFd } = this.#tracker.maps;
     return {
       ...this.#features,
       tests: filter.tests,
+      sets,
       mode: this.#options.mode,
       errno: this.#options.blockErrno,
       namespaceCookie: this.#namespaceCookie,
@@ -140,7 +138,6 @@ export class SocketChannel implements EventChannel {
       tracksPorts: plan.tracksPorts,
       tracksFlows: plan.tracksFlows,
       reportsClose: plan.reportsClose,
-      onInexact,
     };
   }
 
@@ -196,10 +193,10 @@ export class SocketChannel implements EventChannel {
   }
 
   /** Records without a local end get it, and meet the filter again. */
-  #residual(filter: Filter, isExact: boolean): Residual {
+  #residual(filter: Filter): Residual {
     const matches = createResidual(filter);
     return (record) => {
-      if (!isLocalUnknown(record)) return isExact || matches(record);
+      if (!isLocalUnknown(record)) return true;
       this.#localEnds.complete(record);
       return matches(record);
     };
