@@ -8,6 +8,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { describeMachine } from './harness/machine.ts';
 import { type Cell, cellsOf, formatTable } from './harness/table.ts';
@@ -24,6 +25,8 @@ interface Outcome {
   readonly title: string;
   readonly baseline: string;
   readonly rounds: number;
+  /** Of the last minute, at the end. */
+  readonly load: number;
   readonly cells: readonly Cell[];
   readonly skipped: Readonly<Record<string, string>>;
   readonly failures: readonly string[];
@@ -54,7 +57,8 @@ async function runWorkload(
   }
   const { name, title, baseline } = workload;
   const cells = cellsOf(workload, results);
-  return { workload: name, title, baseline, rounds, cells, skipped, failures };
+  const load = Number(loadavg()[0]?.toFixed(2));
+  return { workload: name, title, baseline, rounds, load, cells, skipped, failures };
 }
 
 /** Why a contestant does not take part; empty when it does. */
@@ -83,10 +87,12 @@ function show(figures: Figures | string): string {
     .join(', ');
 }
 
-function print(workload: Workload, { title, cells, skipped, failures, rounds }: Outcome): void {
+function print(workload: Workload, outcome: Outcome): void {
+  const { title, cells, skipped, failures, rounds, load } = outcome;
+  const turns = rounds === 1 ? 'One round' : `${rounds} rounds`;
   const lines = [
     `\n## ${workload.name}\n`,
-    `${title}. ${rounds === 1 ? 'One round' : `${rounds} rounds`}; ratios to ${workload.baseline}.\n`,
+    `${title}. ${turns}; ratios to ${workload.baseline}; load average ${load}.\n`,
     formatTable(workload, cells),
     ...Object.entries(skipped).map(([name, reason]) => `\nWithout ${name}: ${reason}.`),
     ...failures.map((failure) => `\nFailed: ${failure}`),

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { WARM_UP = 500, MAX_SAMPLES = 4000000, TIMEOUT_US = 300000 };
+enum { WARM_UP = 5000, MAX_SAMPLES = 4000000, TIMEOUT_US = 300000 };
 
 static double now(void) {
   struct timespec t;
@@ -54,13 +54,14 @@ int main(int count, char **arguments) {
   }
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0, TIMEOUT_US}, sizeof(struct timeval));
   char bytes[64] = {0};
-  for (int i = 0; i < WARM_UP; i++) {
+  double seconds = atof(arguments[4]);
+  for (int i = 0; i < (seconds < 1 ? WARM_UP / 10 : WARM_UP); i++) {
     send(fd, bytes, 1, 0);
     if (recv(fd, bytes, sizeof bytes, 0) < 0) i += WARM_UP / 10;
   }
   float *samples = malloc(MAX_SAMPLES * sizeof *samples);
   int n = 0, lost = 0;
-  double start = now(), t = start, seconds = atof(arguments[4]);
+  double start = now(), t = start;
   while (t < start + seconds && n < MAX_SAMPLES) {
     double sent = now();
     send(fd, bytes, 1, 0);

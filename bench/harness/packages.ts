@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CACHE } from './folders.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -63,5 +63,5 @@ function run(file: string, args: readonly string[]): string {
   if (result.status === 0) return '';
   const lines = `${result.stdout}${result.stderr}`.trim().split('\n');
   const said = lines.filter((line) => /error/i.test(line)).at(-1) ?? lines.at(-1);
-  return `${file} ${args[0] === '-m' ? args[1] : args[0]}: ${said}`;
+  return `${basename(args[0] === '-m' ? (args[1] ?? file) : file)}: ${said}`;
 }

@@ -18,6 +18,8 @@ import { Program, TRAFFIC_CPU } from '../harness/program.ts';
 import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
 
 const SECONDS = 2;
+/** Not counted. */
+const WARM_UP_SECONDS = '1';
 const SECONDS_ONCE = 1;
 const PORT = '5201';
 
@@ -35,13 +37,14 @@ async function runTcp(
   { once }: BenchOptions,
 ): Promise<Figures> {
   const seconds = once ? SECONDS_ONCE : SECONDS;
+  const omitted = once ? '0' : WARM_UP_SECONDS;
   return inArena(async (arena) => {
     const server = ['-s', '-1', '-p', PORT, '--forceflush'];
     await arena.start(arena.b, { file: 'iperf3', args: server, cpu: TRAFFIC_CPU });
     const task = { protocol: 'tcp', hooks: 'both', large } as const;
     const tool = await startDiverter(arena, diverter, task);
     const before = tool?.cpuTimeUs() ?? 0;
-    const args = ['-c', arena.b.ipv4, '-p', PORT, '-t', `${seconds}`, '-J'];
+    const args = ['-c', arena.b.ipv4, '-p', PORT, '-t', `${seconds}`, '-O', omitted, '-J'];
     const client = new Program(arena.a, { file: 'iperf3', args, cpu: TRAFFIC_CPU });
     const { end } = JSON.parse(await client.output((seconds + 20) * 1000)) as Report;
     const used = (tool?.cpuTimeUs() ?? 0) - before;
