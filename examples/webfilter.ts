@@ -21,7 +21,7 @@ process.once('SIGINT', () => handle.close());
 console.log(`blocking ${[...blocked].join(', ')}, Ctrl-C ends`);
 
 for await (const packet of handle) {
-  const request = httpRequest(packet.payload);
+  const request = httpRequest(packet.readPayload());
   if (!request || !isBlocked(request.host)) {
     handle.send(packet);
     continue;

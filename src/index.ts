@@ -4,7 +4,13 @@
  * @module
  */
 export type { Backend } from './divert/backend.ts';
-export type { DivertEvent, FlowEvent, ReflectEvent, SocketEvent } from './divert/event.ts';
+export type {
+  DivertEvent,
+  FlowEvent,
+  HandleInfo,
+  ReflectEvent,
+  SocketEvent,
+} from './divert/event.ts';
 export {
   type EventLostStats,
   type EventStats,
@@ -34,7 +40,7 @@ export {
   type FilterSets,
   formatFilter,
 } from './filter/index.ts';
-export { type Handle, open } from './open.ts';
+export { type Handle, listHandles, open } from './open.ts';
 export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
 export { Packet } from './packet/packet.ts';
 export * from './recipes/index.ts';

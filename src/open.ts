@@ -4,6 +4,7 @@
  * @module
  */
 import type { Backend } from './divert/backend.ts';
+import type { HandleInfo } from './divert/event.ts';
 import { FlowHandle, ReflectHandle, SocketHandle } from './divert/event-handle.ts';
 import { type EventLayer, isEventLayer, resolveEventOptions } from './divert/event-options.ts';
 import { NetworkHandle } from './divert/network-handle.ts';
@@ -84,6 +85,15 @@ async function openEvents(
   if (layer === 'flow') return new FlowHandle(channel, resolved);
   if (layer === 'socket') return new SocketHandle(channel, resolved);
   return new ReflectHandle(channel, resolved);
+}
+
+/**
+ * The handles that are open on this machine, of all processes and layers but reflect, oldest first.
+ *
+ * @throws {@link UnsupportedError} where they cannot be known: on Linux without CAP_SYS_ADMIN
+ */
+export async function listHandles(): Promise<HandleInfo[]> {
+  return (await systemBackend()).listHandles?.() ?? [];
 }
 
 async function systemBackend(): Promise<Backend> {

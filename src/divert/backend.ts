@@ -6,7 +6,7 @@
  */
 import type { Filter } from '../filter/index.ts';
 import type { Address } from '../packet/address.ts';
-import type { DivertEvent } from './event.ts';
+import type { DivertEvent, HandleInfo } from './event.ts';
 import type { ResolvedEventOptions } from './event-options.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Slot } from './slot.ts';
@@ -17,6 +17,8 @@ export interface Backend {
   readonly name: string;
   /** @internal */
   openNetwork(filter: Filter, options: ResolvedOptions): NetworkChannel;
+  /** @internal absent: there are no handles but this program's own. */
+  listHandles?(): HandleInfo[];
   /** @internal absent: the backend has packets only. */
   openEvents?(filter: Filter, options: ResolvedEventOptions): EventChannel;
 }

@@ -71,3 +71,23 @@ export interface ReflectEvent extends CommonEvent {
 
 /** What a handle on one of the event layers receives. */
 export type DivertEvent = FlowEvent | SocketEvent | ReflectEvent;
+
+/** A handle that is open, of any process. */
+export interface HandleInfo {
+  /** In the initial pid namespace. */
+  readonly processId: number;
+  /** As the kernel names the process; empty where unknown. */
+  readonly processName: string;
+  /** Nanoseconds on the monotonic clock. */
+  readonly openedAt: bigint;
+  readonly layer: Layer;
+  /** `WINDIVERT_FLAG_*`. */
+  readonly flags: bigint;
+  readonly priority: number;
+  /** Text of its filter. */
+  readonly filter: string;
+  /** Object string of its filter, empty where it has none. */
+  readonly object: string;
+  /** Names the handle on this machine. */
+  readonly handleId: bigint;
+}

@@ -9,6 +9,7 @@ import type { Filter } from '../filter/index.ts';
 import { FlowChannel } from './flow/flow-channel.ts';
 import { openNetworkChannel } from './network-channel.ts';
 import { ReflectChannel } from './reflect-channel.ts';
+import { listHandles } from './registry/list-handles.ts';
 import { registered } from './registry/registered-channel.ts';
 import { SniffChannel } from './sniff-channel.ts';
 import { SocketChannel } from './socket-layer/socket-channel.ts';
@@ -22,6 +23,7 @@ export const linuxBackend: Backend = {
         : openNetworkChannel(filter, options);
     return registered(channel, options, filter);
   },
+  listHandles,
   openEvents: (filter, options) => {
     // Reflect handles are not reported, neither to themselves nor to each other.
     if (options.layer === 'reflect') return new ReflectChannel(filter, options);

@@ -203,6 +203,36 @@ export class Packet {
     return this.#views.icmpv6(this.memory, this.offset, this.#scan);
   }
 
+  /** Source address as text, of either IP version; null when there is no IP header. */
+  get srcAddr(): string | null {
+    return (this.ip ?? this.ipv6)?.srcAddr ?? null;
+  }
+
+  /** Destination address as text, of either IP version; null when there is no IP header. */
+  get dstAddr(): string | null {
+    return (this.ip ?? this.ipv6)?.dstAddr ?? null;
+  }
+
+  /** Source port of TCP or UDP, null otherwise. */
+  get srcPort(): number | null {
+    return (this.tcp ?? this.udp)?.srcPort ?? null;
+  }
+
+  /** Destination port of TCP or UDP, null otherwise. */
+  get dstPort(): number | null {
+    return (this.tcp ?? this.udp)?.dstPort ?? null;
+  }
+
+  /**
+   * The payload for reading: sending a packet whose `payload` was asked for gives its bytes back to the
+   * kernel, as they may have been changed. What is written here is not noticed.
+   */
+  readPayload(): Uint8Array {
+    if (!this.#isScanned()) return NO_BYTES;
+    const start = this.offset + this.#scan.payloadOffset;
+    return this.memory.subarray(start, start + this.#scan.payloadLength);
+  }
+
   /**
    * What is behind the transport header, or behind the IP headers when there is none; empty when
    * there is no IP header. In place: the checksum follows what is written here.
@@ -219,8 +249,7 @@ export class Packet {
     if (!this.#isScanned()) return NO_BYTES;
     this.#noteSum();
     this.#changes |= CHANGES.BYTES;
-    const start = this.offset + this.#scan.payloadOffset;
-    return this.memory.subarray(start, start + this.#scan.payloadLength);
+    return this.readPayload();
   }
   set payload(value: Uint8Array) {
     checkBytes(value, 'packet.payload');

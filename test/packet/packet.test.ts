@@ -92,6 +92,12 @@ describe('finish says whether anything may have changed', () => {
     ['fields read', ({ ip, udp }) => [ip?.srcAddr, ip?.options, udp?.dstPort, udp?.length], false],
     ['the address read', (packet) => packet.address.outbound, false],
     ['retained', (packet) => packet.retain(), false],
+    ['the payload read', (packet) => packet.readPayload(), false],
+    [
+      'both ends read',
+      ({ srcAddr, dstAddr, srcPort, dstPort }) => [srcAddr, dstAddr, srcPort, dstPort],
+      false,
+    ],
     ['bytes handed out', (packet) => packet.bytes, true],
     ['payload handed out', (packet) => packet.payload, true],
     ['a field set', (packet) => Object.assign(packet.ip ?? {}, { ttl: 3 }), true],
@@ -230,7 +236,34 @@ describe('UDP checksum 0', () => {
   });
 });
 
+describe('ends', () => {
+  test.each([
+    ['IPv4 UDP', UDP4],
+    ['IPv6 UDP', UDP6],
+    ['TCP', TCP4],
+  ])('%s: as the headers say', (_, bytes) => {
+    const packet = received(bytes);
+    const [ip, transport] = [packet.ip ?? packet.ipv6!, packet.tcp ?? packet.udp!];
+    expect([packet.srcAddr, packet.dstAddr]).toEqual([ip.srcAddr, ip.dstAddr]);
+    expect([packet.srcPort, packet.dstPort]).toEqual([transport.srcPort, transport.dstPort]);
+  });
+
+  test('null where there are none', () => {
+    const icmp = received(ICMP6);
+    expect([icmp.srcAddr === null, icmp.srcPort, icmp.dstPort]).toEqual([false, null, null]);
+    const nothing = received(Uint8Array.of(1, 2, 3));
+    expect([nothing.srcAddr, nothing.dstAddr, nothing.srcPort]).toEqual([null, null, null]);
+  });
+});
+
 describe('payload', () => {
+  test('for reading: the same bytes', () => {
+    const packet = received(TCP4);
+    expect(toHex(packet.readPayload())).toBe(toHex(received(TCP4).payload));
+    expect(packet.readPayload().length).toBe(100);
+    expect(received(Uint8Array.of(1)).readPayload().length).toBe(0);
+  });
+
   test('in place: the checksum follows, and nothing is computed when it is written back', () => {
     const packet = received(TCP4);
     packet.payload[3]! ^= 0xff;

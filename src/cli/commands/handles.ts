@@ -1,6 +1,5 @@
-import type { ReflectEvent } from '../../divert/event.ts';
+import type { HandleInfo, ReflectEvent } from '../../divert/event.ts';
 import { UnsupportedError } from '../../errors.ts';
-import type { HandleInfo } from '../../linux/registry/list-handles.ts';
 import { formatReflectEvent, modeOf, reflectRecord } from '../events/event-line.ts';
 import { followEvents } from '../events/event-run.ts';
 import { EXIT, MissingError } from '../exit-code.ts';
@@ -75,7 +74,7 @@ async function list(): Promise<HandleInfo[]> {
       hint: 'Handles need Linux.',
     });
   }
-  const { listHandles } = await import('../../linux/registry/list-handles.ts');
+  const { listHandles } = await import('../../open.ts');
   return listHandles();
 }
 

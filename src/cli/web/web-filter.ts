@@ -74,7 +74,8 @@ export class WebFilter {
   }
 
   #readName(packet: Packet): Named | null {
-    const { payload, tcp } = packet;
+    const { tcp } = packet;
+    const payload = packet.readPayload();
     if (tcp === null || payload.length === 0) return null;
     const key = connectionKey(packet);
     const known = this.#beginnings.get(key);

@@ -4,30 +4,10 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import type { HandleInfo } from '../../divert/event.ts';
 import { decodeReflectEvent } from '../../divert/event-record.ts';
-import type { Layer } from '../../packet/address.ts';
 import { handleIdOf, isHandleRecord, viewOf } from './handle-record.ts';
 import { MapWalk, REGISTRY_PREFIX, walkRefused } from './map-walk.ts';
-
-/** An open handle of any process. */
-export interface HandleInfo {
-  /** In the initial pid namespace. */
-  readonly processId: number;
-  /** As the kernel names the process; empty where unknown. */
-  readonly processName: string;
-  /** Nanoseconds on the monotonic clock. */
-  readonly openedAt: bigint;
-  readonly layer: Layer;
-  /** `WINDIVERT_FLAG_*`. */
-  readonly flags: bigint;
-  readonly priority: number;
-  /** Text of its filter. */
-  readonly filter: string;
-  /** Object string of its filter. */
-  readonly object: string;
-  /** Names the handle on this machine. */
-  readonly handleId: bigint;
-}
 
 /**
  * Lists the handles that are open now, those opened first in front. Reflect handles are not listed.

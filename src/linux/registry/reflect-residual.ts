@@ -1,6 +1,6 @@
 /**
- * The exact check of handle records whose program could not decide the filter: the extended dialect
- * has sets that only user space knows.
+ * The exact check of handle records whose program could not decide the filter: it may not look into sets. Programs of
+ * its type can sleep, and the kernel frees nodes of a trie of prefixes without waiting for those.
  *
  * @module
  */

@@ -64,7 +64,7 @@ export interface DnsOptions {
  * @param payload - of a UDP datagram, or bytes of a TCP connection from a message's length on
  * @returns null when this is no DNS message, or its questions are not all there
  * @example
- * dnsQuestions(packet.payload)?.some(({ name }) => name.toLowerCase() === 'ads.example')
+ * dnsQuestions(packet.readPayload())?.some(({ name }) => name.toLowerCase() === 'ads.example')
  */
 export function dnsQuestions(
   payload: Uint8Array,

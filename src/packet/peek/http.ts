@@ -47,7 +47,7 @@ export interface HttpRequest {
  * @param payload - bytes of a connection, from the request's first one on
  * @returns null when these are none
  * @example
- * httpRequest(packet.payload)?.host === 'ads.example'
+ * httpRequest(packet.readPayload())?.host === 'ads.example'
  */
 export function httpRequest(payload: Uint8Array): HttpRequest | null {
   const end = Math.min(payload.length, HEAD_BYTES_MAX);

@@ -46,7 +46,7 @@ export class StreamHead {
     const sequence = (tcp.sequenceNumber + (isSyn ? 1 : 0)) >>> 0;
     if (isSyn || this.#first === null) this.#first = sequence;
     const at = (sequence - this.#first) | 0;
-    const { payload } = packet;
+    const payload = packet.readPayload();
     const end = at + payload.length;
     if (payload.length === 0 || end <= this.#bytes.length || at >= HEAD_BYTES_MAX) return false;
     const pending = this.#ahead.reduce((sum, { bytes }) => sum + bytes.length, 0);

@@ -41,7 +41,7 @@ const NAMELESS: ClientHello = { kind: 'complete', serverName: null };
  * @returns the name in lower case; null when these bytes are no ClientHello, when it is not
  *   complete, or has no name
  * @example
- * tlsServerName(packet.payload) === 'ads.example'
+ * tlsServerName(packet.readPayload()) === 'ads.example'
  */
 export function tlsServerName(payload: Uint8Array): string | null {
   const hello = readClientHello(payload);

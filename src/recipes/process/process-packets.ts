@@ -61,7 +61,7 @@ export interface ProcessStats {
  * ```ts
  * await using handle = await open('outbound and udp.DstPort == 53');
  * await processPackets(handle, async (packet) => {
- *   return (await isAllowed(dnsQuestions(packet.payload))) ? 'pass' : 'drop';
+ *   return (await isAllowed(dnsQuestions(packet.readPayload()))) ? 'pass' : 'drop';
  * });
  * ```
  */
