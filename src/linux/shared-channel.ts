@@ -87,6 +87,11 @@ export class SharedChannel {
     this.#rules.remove();
   }
 
+  /** Once nothing new comes: a thread's socket has nothing to read any more. */
+  silence(index: number): void {
+    this.#queues[index]?.discard();
+  }
+
   /** When no thread reads any more; the kernel drops what still waits. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -6,6 +6,7 @@
 import { workerData as start } from 'node:worker_threads';
 import type { NetworkHandle } from '../divert/network-handle.ts';
 import { invalidParameter } from '../divert/options.ts';
+import { DivertError } from '../errors.ts';
 import { compileFilter, type Filter } from '../filter/index.ts';
 import { SharedPart } from '../linux/shared-part.ts';
 import {
@@ -37,6 +38,15 @@ async function loadFunction(): Promise<WorkerFunction> {
   );
 }
 
+/** The user's function may have closed the handle meanwhile. */
+function unlessClosed(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof DivertError) || error.code !== 'closed') throw error;
+  }
+}
+
 /** Runs the user's function to its end. */
 async function run(work: WorkerFunction, handle: NetworkHandle): Promise<void> {
   try {
@@ -65,7 +75,7 @@ async function serve(work: WorkerFunction): Promise<void> {
       case 'setParam':
         return handle.setParam(command.name, command.value);
       case 'shutdown':
-        return handle.shutdown(command.how);
+        return unlessClosed(() => handle.shutdown(command.how));
       case 'stats':
         return;
       case 'close':

@@ -27,8 +27,9 @@ export interface ThreadListener {
   detached(): void;
   /** The user's function returned. */
   returned(): void;
-  /** It works no more, as its packets show. */
   failed(error: unknown): void;
+  /** It does not end by itself: it is about to be stopped, and must not be woken by packets then. */
+  late(): void;
 }
 
 interface Answer {
@@ -55,6 +56,7 @@ export class Thread {
     this.#worker = new Worker(ENTRY, {
       name: `netdivert ${start.index + 1}/${start.workers}`,
       workerData: { ...start, port: port2 } satisfies WorkerStart,
+      ...(isGivenAsText() ? { execArgv: [] } : {}),
       transferList: [port2],
     });
     this.#worker.on('error', (error) => listener.failed(error));
@@ -87,7 +89,8 @@ export class Thread {
     this.#isEnding = true;
     const timeout = new AbortController();
     const closed = this.ask({ type: 'close' }).catch(this.#listener.failed);
-    await Promise.race([closed, timeoutAfter(END_TIMEOUT_MS, timeout.signal)]);
+    const late = timeoutAfter(END_TIMEOUT_MS, timeout.signal).then(this.#listener.late);
+    await Promise.race([closed, late]);
     timeout.abort();
     await this.kill();
   }
@@ -136,6 +139,11 @@ export class Thread {
     for (const { resolve } of this.#answers.values()) resolve(null);
     this.#answers.clear();
   }
+}
+
+/** Whether the main program is text of the command line: Node passes that option on to threads, which fail by it. */
+function isGivenAsText(): boolean {
+  return process.execArgv.some((argument) => argument.startsWith('--input-type'));
 }
 
 function timeoutAfter(timeMs: number, signal: AbortSignal): Promise<void> {

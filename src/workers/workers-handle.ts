@@ -76,6 +76,7 @@ export class WorkersHandle implements AsyncDisposable {
             detached: this.#noteDetached,
             returned: this.#noteReturned,
             failed: (error) => this.#fail(index, error),
+            late: () => channel.silence(index),
           },
         ),
     );

@@ -87,7 +87,7 @@ export class NetlinkSocket {
       if (failure) break;
     }
     if (failure) {
-      this.#discard();
+      this.discard();
       throw failure;
     }
   }
@@ -124,6 +124,11 @@ export class NetlinkSocket {
     return new Promise((resolve) => closeFile(this.fd, () => resolve()));
   }
 
+  /** Reads away what is there. */
+  discard(): void {
+    while (this.#receive() !== null);
+  }
+
   #send(operation: string, messages: readonly NetfilterMessage[]): number {
     const first = this.#sequence;
     const bytes = concat(messages.map((message) => encodeMessage(message, this.#sequence++)));
@@ -140,10 +145,6 @@ export class NetlinkSocket {
       check(-1, 'recv', 'read from a netlink socket');
     }
     return parseReplies(buffer.subarray(0, length));
-  }
-
-  #discard(): void {
-    while (this.#receive() !== null);
   }
 }
 

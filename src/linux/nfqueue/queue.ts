@@ -87,6 +87,11 @@ export class Queue implements QueueEnd {
     return this.#socket.fd;
   }
 
+  /** Reads away what waits: nobody else will. The kernel drops it when the queue is closed. */
+  discard(): void {
+    this.#socket.discard();
+  }
+
   close(): Promise<void> {
     this.counters.close();
     return this.#socket.close();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isMainThread } from 'node:worker_threads';
 import koffi from 'koffi';
 
 /** Watches one descriptor for reading. One watcher per descriptor: a second one aborts the process. */
@@ -27,27 +28,81 @@ export function watchReadable(
   onReadable: () => void,
   onError: (error: unknown) => void,
 ): Watcher {
-  const turn = new Turn();
-  const callback = (): void => {
+  const deliver = (): void => {
     try {
       onReadable();
     } catch (error) {
       onError(error);
     }
-    turn.end();
   };
+  const { callback, cancel } = isMainThread ? direct(deliver) : deferred(deliver);
   const events = { readable: true };
   let handle: ReturnType<typeof koffi.node.poll> | null = koffi.node.poll(fd, events, callback);
-  return {
+  const watcher: Watcher = {
     pause(): void {
+      cancel();
       handle?.stop();
     },
     resume(): void {
       handle?.start(events, callback);
     },
     close(): void {
+      cancel();
       handle?.close();
       handle = null;
+      if (open.delete(watcher) && open.size === 0) process.off('exit', closeAll);
+    },
+  };
+  if (!isMainThread) closeAtExit(watcher);
+  return watcher;
+}
+
+/** Watchers of this thread, where it is a worker. */
+const open = new Set<Watcher>();
+
+/** An exiting thread still looks for readable descriptors, and koffi can call nothing then. */
+function closeAtExit(watcher: Watcher): void {
+  if (open.size === 0) process.once('exit', closeAll);
+  open.add(watcher);
+}
+
+function closeAll(): void {
+  for (const watcher of open) watcher.close();
+}
+
+interface Delivery {
+  /** For koffi to call. */
+  readonly callback: () => void;
+  /** Nothing is delivered any more. */
+  readonly cancel: () => void;
+}
+
+function direct(deliver: () => void): Delivery {
+  const turn = new Turn();
+  const callback = (): void => {
+    deliver();
+    turn.end();
+  };
+  return { callback, cancel: nothing };
+}
+
+/**
+ * In a worker thread `process.exit()` and `terminate()` end JavaScript where it stands. Inside a callback of koffi's that
+ * aborts the whole process. So what a program does with its packets happens right behind the callback.
+ */
+function deferred(deliver: () => void): Delivery {
+  let immediate: NodeJS.Immediate | undefined;
+  const run = (): void => {
+    immediate = undefined;
+    deliver();
+  };
+  return {
+    callback: () => {
+      immediate ??= setImmediate(run);
+    },
+    cancel: () => {
+      clearImmediate(immediate);
+      immediate = undefined;
     },
   };
 }
