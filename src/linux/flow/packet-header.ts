@@ -8,10 +8,8 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R6, R8, R10, type Register } from '../../bpf/instruction.ts';
 import { ADDRESS_OFFSETS } from '../../filter/header-fields.ts';
 import { IPPROTO, LENGTHS } from '../../packet/layout.ts';
+import { SKB } from '../bpf/contexts.ts';
 import { FLOW_FRAME } from './layout.ts';
-
-/** `struct __sk_buff`. */
-export const SKB = { PROTOCOL: 16, IFINDEX: 40, SK: 168 } as const;
 
 /** ETH_P_IP and ETH_P_IPV6 as `__sk_buff.protocol` has them: in network order. */
 const ETHERTYPE = { IPV4: 0x0008, IPV6: 0xdd86 } as const;

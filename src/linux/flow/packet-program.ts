@@ -22,16 +22,16 @@ import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import { BPF_UPDATE_FLAG } from '../bpf/constants.ts';
+import { SKB, SOCK } from '../bpf/contexts.ts';
 import { emitCount } from '../bpf/emit-count.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
 import { emitOwner } from '../events/emit-owner.ts';
 import { emitFamily, emitRecordHead, emitReport, RECORD_AT } from '../events/emit-record.ts';
-import { SOCK } from '../sockets/contexts.ts';
 import { emitAllow, emitCopy, emitStart, emitStorage, STORAGE_CREATE } from '../sockets/emit.ts';
 import { SOCKET_RECORD } from '../sockets/socket-record.ts';
 import { emitNamespaceCheck } from './emit-namespace.ts';
 import { FLOW_EVENT, FLOW_FRAME, FLOW_KEY, FLOW_VALUE } from './layout.ts';
-import { emitHeaderAddress, emitHeaders, SKB } from './packet-header.ts';
+import { emitHeaderAddress, emitHeaders } from './packet-header.ts';
 import type { FlowProgramOptions } from './program-options.ts';
 
 const { KEY, TRANSPORT, VALUE } = FLOW_FRAME;

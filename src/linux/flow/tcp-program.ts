@@ -9,6 +9,7 @@ import { type Instruction, R0, R1, R2, R6, R7, R8, R9, R10 } from '../../bpf/ins
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
+import { SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from '../bpf/contexts.ts';
 import { emitCount } from '../bpf/emit-count.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
 import { emitOwner } from '../events/emit-owner.ts';
@@ -20,7 +21,6 @@ import {
   emitReport,
   RECORD_AT,
 } from '../events/emit-record.ts';
-import { SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from '../sockets/contexts.ts';
 import { emitAllow, emitCopy, emitStart, emitStorage, STORAGE_CREATE } from '../sockets/emit.ts';
 import { SOCKET_RECORD } from '../sockets/socket-record.ts';
 import { SOCKET } from '../sys/constants.ts';

@@ -6,6 +6,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SOCK } from '../bpf/contexts.ts';
 import {
   emitFamily,
   emitIPv4Address,
@@ -13,7 +14,7 @@ import {
   emitRecordHead,
 } from '../events/emit-record.ts';
 import { emitBound } from './bound-port.ts';
-import { BPF_SOCK, RESULT, SOCKET_PROTOCOL } from './context.ts';
+import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {
   CONTEXT,
@@ -47,7 +48,7 @@ export function emitBind(assembler: Assembler, options: ProgramOptions, ipv6: bo
   assembler.move(CONTEXT, R1);
   emitNamespaceCheck(assembler, options.namespaceCookie, out);
   emitRecordHead(assembler, headOf(options, 'bind', ending));
-  emitProtocol(assembler, CONTEXT, BPF_SOCK.PROTOCOL, out);
+  emitProtocol(assembler, CONTEXT, SOCK.PROTOCOL, out);
   emitUnlessBlocked(assembler, options, out);
   emitLocal(assembler, ipv6);
   emitSameFamily(assembler, SOCKET_EVENT.LOCAL_ADDRESS, SOCKET_EVENT.REMOTE_ADDRESS);
@@ -69,9 +70,9 @@ export function emitBind(assembler: Assembler, options: ProgramOptions, ipv6: bo
 
 function emitLocal(assembler: Assembler, ipv6: boolean): void {
   const { LOCAL_ADDRESS, LOCAL_PORT } = SOCKET_EVENT;
-  if (ipv6) emitIPv6Address(assembler, CONTEXT, BPF_SOCK.SRC_IP6, LOCAL_ADDRESS);
-  else emitIPv4Address(assembler, CONTEXT, BPF_SOCK.SRC_IP4, LOCAL_ADDRESS);
-  assembler.load('W', R0, CONTEXT, BPF_SOCK.SRC_PORT);
+  if (ipv6) emitIPv6Address(assembler, CONTEXT, SOCK.SRC_IP6, LOCAL_ADDRESS);
+  else emitIPv4Address(assembler, CONTEXT, SOCK.SRC_IP4, LOCAL_ADDRESS);
+  assembler.load('W', R0, CONTEXT, SOCK.SRC_PORT);
   assembler.store('H', R10, recordAt(LOCAL_PORT), R0);
 }
 

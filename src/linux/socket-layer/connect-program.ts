@@ -7,13 +7,14 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R10 } from '../../bpf/instruction.ts';
 import type { EventFacts } from '../../filter/emit-event-bpf.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SOCK, SOCK_ADDR } from '../bpf/contexts.ts';
 import {
   emitFamily,
   emitIPv4Address,
   emitIPv6Address,
   emitRecordHead,
 } from '../events/emit-record.ts';
-import { BPF_SOCK, BPF_SOCK_ADDR, RESULT, SOCKET_PROTOCOL } from './context.ts';
+import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {
   CONTEXT,
@@ -74,7 +75,7 @@ export function emitAddressRecord(
   assembler.move(CONTEXT, R1);
   emitNamespaceCheck(assembler, options.namespaceCookie, out);
   emitRecordHead(assembler, headOf(options, 'connect', endingOf(options)));
-  emitProtocol(assembler, CONTEXT, BPF_SOCK_ADDR.PROTOCOL, out);
+  emitProtocol(assembler, CONTEXT, SOCK_ADDR.PROTOCOL, out);
   emitUnlessBlocked(assembler, options, out);
   emitEnds(assembler, ipv6);
   emitFamily(assembler, { local: true, remote: true });
@@ -84,19 +85,19 @@ export function emitAddressRecord(
 
 function emitEnds(assembler: Assembler, ipv6: boolean): void {
   const { LOCAL_ADDRESS, REMOTE_ADDRESS, LOCAL_PORT, REMOTE_PORT } = SOCKET_EVENT;
-  assembler.load('DW', SOCKET, CONTEXT, BPF_SOCK_ADDR.SK);
+  assembler.load('DW', SOCKET, CONTEXT, SOCK_ADDR.SK);
   if (ipv6) {
-    emitIPv6Address(assembler, CONTEXT, BPF_SOCK_ADDR.USER_IP6, REMOTE_ADDRESS);
-    emitIPv6Address(assembler, SOCKET, BPF_SOCK.SRC_IP6, LOCAL_ADDRESS);
+    emitIPv6Address(assembler, CONTEXT, SOCK_ADDR.USER_IP6, REMOTE_ADDRESS);
+    emitIPv6Address(assembler, SOCKET, SOCK.SRC_IP6, LOCAL_ADDRESS);
     emitSameFamily(assembler, REMOTE_ADDRESS, LOCAL_ADDRESS);
   } else {
-    emitIPv4Address(assembler, CONTEXT, BPF_SOCK_ADDR.USER_IP4, REMOTE_ADDRESS);
-    emitIPv4Address(assembler, SOCKET, BPF_SOCK.SRC_IP4, LOCAL_ADDRESS);
+    emitIPv4Address(assembler, CONTEXT, SOCK_ADDR.USER_IP4, REMOTE_ADDRESS);
+    emitIPv4Address(assembler, SOCKET, SOCK.SRC_IP4, LOCAL_ADDRESS);
   }
-  assembler.load('W', R0, CONTEXT, BPF_SOCK_ADDR.USER_PORT);
+  assembler.load('W', R0, CONTEXT, SOCK_ADDR.USER_PORT);
   assembler.swapBigEndian(R0, 16);
   assembler.store('H', R10, recordAt(REMOTE_PORT), R0);
-  assembler.load('W', R0, SOCKET, BPF_SOCK.SRC_PORT);
+  assembler.load('W', R0, SOCKET, SOCK.SRC_PORT);
   assembler.store('H', R10, recordAt(LOCAL_PORT), R0);
 }
 

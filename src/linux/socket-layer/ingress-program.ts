@@ -7,6 +7,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R10, type Register } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SKB, SOCK, TCP_STATE } from '../bpf/contexts.ts';
 import {
   emitFamily,
   emitIPv4Address,
@@ -14,7 +15,7 @@ import {
   emitRecordHead,
 } from '../events/emit-record.ts';
 import { emitKnownState } from './adopt.ts';
-import { BPF_SOCK, RESULT, SKB, SOCKET_PROTOCOL, TCP_STATE } from './context.ts';
+import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { emitFlow, emitFlowKind } from './datagram-flow.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {
@@ -83,9 +84,9 @@ function emitOpenSocket(assembler: Assembler, out: Label): void {
   assembler.call('sk_fullsock');
   assembler.jumpIf64('JEQ', R0, 0, out);
   assembler.move(SOCKET, R0);
-  assembler.load('W', R1, SOCKET, BPF_SOCK.PROTOCOL);
+  assembler.load('W', R1, SOCKET, SOCK.PROTOCOL);
   assembler.jumpIf('JNE', R1, SOCKET_PROTOCOL.UDP, out);
-  assembler.load('W', R1, SOCKET, BPF_SOCK.STATE);
+  assembler.load('W', R1, SOCKET, SOCK.STATE);
   assembler.jumpIf('JEQ', R1, TCP_STATE.ESTABLISHED, out);
 }
 

@@ -6,6 +6,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SK_LOOKUP } from '../bpf/contexts.ts';
 import {
   emitFamily,
   emitIPv4Address,
@@ -14,7 +15,7 @@ import {
 } from '../events/emit-record.ts';
 import { SOCKET as FAMILY } from '../sys/constants.ts';
 import { emitAnyAddress, emitBoundKey, emitBoundLookup } from './bound-port.ts';
-import { BPF_SK_LOOKUP, RESULT, SOCKET_PROTOCOL } from './context.ts';
+import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { emitFlowLookup } from './datagram-flow.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {
@@ -36,7 +37,7 @@ export function emitLookup(assembler: Assembler, options: ProgramOptions): void 
   const match = assembler.newLabel('match');
   assembler.move(CONTEXT, R1);
   emitRecordHead(assembler, headOf(options, 'accept', 'blocked'));
-  emitProtocol(assembler, CONTEXT, BPF_SK_LOOKUP.PROTOCOL, pass);
+  emitProtocol(assembler, CONTEXT, SK_LOOKUP.PROTOCOL, pass);
   emitEnds(assembler, pass);
   emitFamily(assembler, { local: true, remote: true });
   emitListener(assembler, options);
@@ -58,21 +59,21 @@ function emitEnds(assembler: Assembler, pass: Label): void {
   const { LOCAL_ADDRESS, REMOTE_ADDRESS, LOCAL_PORT, REMOTE_PORT } = SOCKET_EVENT;
   const ipv6 = assembler.newLabel('ipv6');
   const ports = assembler.newLabel('ports');
-  assembler.load('W', R1, CONTEXT, BPF_SK_LOOKUP.FAMILY);
+  assembler.load('W', R1, CONTEXT, SK_LOOKUP.FAMILY);
   assembler.jumpIf('JEQ', R1, FAMILY.AF_INET6, ipv6);
-  emitIPv4Address(assembler, CONTEXT, BPF_SK_LOOKUP.REMOTE_IP4, REMOTE_ADDRESS);
-  emitIPv4Address(assembler, CONTEXT, BPF_SK_LOOKUP.LOCAL_IP4, LOCAL_ADDRESS);
+  emitIPv4Address(assembler, CONTEXT, SK_LOOKUP.REMOTE_IP4, REMOTE_ADDRESS);
+  emitIPv4Address(assembler, CONTEXT, SK_LOOKUP.LOCAL_IP4, LOCAL_ADDRESS);
   assembler.jump(ports);
   assembler.label(ipv6);
-  emitIPv6Address(assembler, CONTEXT, BPF_SK_LOOKUP.REMOTE_IP6, REMOTE_ADDRESS);
-  emitIPv6Address(assembler, CONTEXT, BPF_SK_LOOKUP.LOCAL_IP6, LOCAL_ADDRESS);
+  emitIPv6Address(assembler, CONTEXT, SK_LOOKUP.REMOTE_IP6, REMOTE_ADDRESS);
+  emitIPv6Address(assembler, CONTEXT, SK_LOOKUP.LOCAL_IP6, LOCAL_ADDRESS);
   assembler.label(ports);
-  assembler.load('H', R0, CONTEXT, BPF_SK_LOOKUP.REMOTE_PORT);
+  assembler.load('H', R0, CONTEXT, SK_LOOKUP.REMOTE_PORT);
   assembler.swapBigEndian(R0, 16);
   assembler.store('H', R10, recordAt(REMOTE_PORT), R0);
   // Nobody sends from port 0: this is the list of sockets being searched.
   assembler.jumpIf('JEQ', R0, 0, pass);
-  assembler.load('W', R0, CONTEXT, BPF_SK_LOOKUP.LOCAL_PORT);
+  assembler.load('W', R0, CONTEXT, SK_LOOKUP.LOCAL_PORT);
   assembler.store('H', R10, recordAt(LOCAL_PORT), R0);
 }
 

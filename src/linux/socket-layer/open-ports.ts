@@ -6,12 +6,13 @@
 import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { callBpf } from '../bpf/call.ts';
 import { BPF_COMMAND } from '../bpf/constants.ts';
+import { TCP_STATE } from '../bpf/contexts.ts';
 import type { BpfMap } from '../bpf/map.ts';
 import { ProcSockets } from '../sockets/proc-sockets.ts';
 import { OWNER_BYTES } from '../sockets/socket-record.ts';
 import { SOCKET } from '../sys/constants.ts';
 import { allocate } from '../sys/memory.ts';
-import { SOCKET_PROTOCOL, TCP_STATE } from './context.ts';
+import { SOCKET_PROTOCOL } from './context.ts';
 import { type ListedSocket, SockDiag } from './sock-diag.ts';
 import { BOUND, BOUND_KEY } from './state.ts';
 

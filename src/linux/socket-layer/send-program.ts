@@ -8,8 +8,9 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R10 } from '../../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SOCK, SOCK_ADDR, TCP_STATE } from '../bpf/contexts.ts';
 import { CONNECT_FACTS, emitAddressRecord } from './connect-program.ts';
-import { BPF_SOCK, BPF_SOCK_ADDR, RESULT, TCP_STATE } from './context.ts';
+import { RESULT } from './context.ts';
 import { emitFlow, emitFlowKind } from './datagram-flow.ts';
 import {
   CONTEXT,
@@ -97,11 +98,11 @@ function emitUse(assembler: Assembler, options: ProgramOptions): void {
 function emitUnlessConnected(assembler: Assembler, ipv6: boolean, connected: Label): void {
   const other = assembler.newLabel();
   const words = ipv6 ? ADDRESS_WORDS : 1;
-  const inSocket = ipv6 ? BPF_SOCK.DST_IP6 : BPF_SOCK.DST_IP4;
-  const inContext = ipv6 ? BPF_SOCK_ADDR.USER_IP6 : BPF_SOCK_ADDR.USER_IP4;
-  assembler.load('W', R1, SOCKET, BPF_SOCK.STATE);
+  const inSocket = ipv6 ? SOCK.DST_IP6 : SOCK.DST_IP4;
+  const inContext = ipv6 ? SOCK_ADDR.USER_IP6 : SOCK_ADDR.USER_IP4;
+  assembler.load('W', R1, SOCKET, SOCK.STATE);
   assembler.jumpIf('JNE', R1, TCP_STATE.ESTABLISHED, other);
-  assembler.load('H', R1, SOCKET, BPF_SOCK.DST_PORT);
+  assembler.load('H', R1, SOCKET, SOCK.DST_PORT);
   assembler.swapBigEndian(R1, 16);
   assembler.load('H', R2, R10, recordAt(SOCKET_EVENT.REMOTE_PORT));
   assembler.jumpIfRegister('JNE', R1, R2, other);

@@ -7,6 +7,7 @@
 import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R10 } from '../../bpf/instruction.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
+import { SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from '../bpf/contexts.ts';
 import {
   emitFamily,
   emitIPv4Address,
@@ -16,14 +17,7 @@ import {
 import { SOCKET as FAMILY } from '../sys/constants.ts';
 import { emitKnownState } from './adopt.ts';
 import { emitBound, emitRefuse } from './bound-port.ts';
-import {
-  BPF_SOCK_OPS,
-  RESULT,
-  SOCK_OPS,
-  SOCKET_PROTOCOL,
-  STATE_CB_FLAG,
-  TCP_STATE,
-} from './context.ts';
+import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {
   CONTEXT,
@@ -58,14 +52,14 @@ const REFUSED_REPLY = 0x6e64;
 export function emitSockOps(assembler: Assembler, options: ProgramOptions): void {
   const out = assembler.newLabel('out');
   const branches: readonly (readonly [op: number, emit: Branch])[] = [
-    [SOCK_OPS.TCP_CONNECT_CB, emitConnected],
-    [SOCK_OPS.PASSIVE_ESTABLISHED_CB, emitAccepted],
-    [SOCK_OPS.TCP_LISTEN_CB, emitListening],
-    [SOCK_OPS.STATE_CB, emitStateChange],
+    [SOCK_OPS_OP.TCP_CONNECT_CB, emitConnected],
+    [SOCK_OPS_OP.PASSIVE_ESTABLISHED_CB, emitAccepted],
+    [SOCK_OPS_OP.TCP_LISTEN_CB, emitListening],
+    [SOCK_OPS_OP.STATE_CB, emitStateChange],
   ];
   assembler.move(CONTEXT, R1);
   const labels = branches.map(([op]) => assembler.newLabel(`op_${op}`));
-  assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.OP);
+  assembler.load('W', R1, CONTEXT, SOCK_OPS.OP);
   branches.forEach(([op], index) => {
     assembler.jumpIf('JEQ', R1, op, labels[index] ?? out);
   });
@@ -73,7 +67,7 @@ export function emitSockOps(assembler: Assembler, options: ProgramOptions): void
   branches.forEach(([, emit], index) => {
     assembler.label(labels[index] ?? out);
     emitNamespaceCheck(assembler, options.namespaceCookie, out);
-    assembler.load('DW', SOCKET, CONTEXT, BPF_SOCK_OPS.SK);
+    assembler.load('DW', SOCKET, CONTEXT, SOCK_OPS.SK);
     assembler.jumpIf64('JEQ', SOCKET, 0, out);
     emit(assembler, options, out);
     assembler.jump(out);
@@ -140,7 +134,7 @@ function emitParent(assembler: Assembler): void {
 function emitListening(assembler: Assembler, options: ProgramOptions, out: Label): void {
   const match = assembler.newLabel('listen_match');
   const ending = endingOf(options);
-  assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.REPLY);
+  assembler.load('W', R1, CONTEXT, SOCK_OPS.REPLY);
   assembler.jumpIf('JEQ', R1, REFUSED_REPLY, out);
   emitTcpRecord(assembler, options, 'listen', ending);
   emitProcess(assembler, options);
@@ -159,7 +153,7 @@ function emitListening(assembler: Assembler, options: ProgramOptions, out: Label
   }
   emitRefuse(assembler, options);
   assembler.moveImmediate(R1, REFUSED_REPLY);
-  assembler.store('W', CONTEXT, BPF_SOCK_OPS.REPLY, R1);
+  assembler.store('W', CONTEXT, SOCK_OPS.REPLY, R1);
   assembler.storeImmediate('B', R10, recordAt(SOCKET_EVENT.NOTES), EVENT_NOTES.BLOCKED);
   emitOutputAlways(assembler, options);
 }
@@ -174,7 +168,7 @@ function emitPort(assembler: Assembler, options: ProgramOptions): void {
 /** A connection that ended without having been accepted, or was reset: no descriptor will say so. */
 function emitStateChange(assembler: Assembler, options: ProgramOptions, out: Label): void {
   if (!options.reportsClose) return;
-  assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.ARGS + 4);
+  assembler.load('W', R1, CONTEXT, SOCK_OPS.ARGS + 4);
   assembler.jumpIf('JNE', R1, TCP_STATE.CLOSE, out);
   emitKnownState(assembler, options, SOCKET);
   assembler.jumpIf64('JEQ', SOCKET_STATE, 0, out);
@@ -197,19 +191,19 @@ function emitTcpRecord(
   assembler.storeImmediate('B', R10, recordAt(PROTOCOL), SOCKET_PROTOCOL.TCP);
   const ipv6 = assembler.newLabel();
   const done = assembler.newLabel();
-  assembler.load('W', R1, CONTEXT, BPF_SOCK_OPS.FAMILY);
+  assembler.load('W', R1, CONTEXT, SOCK_OPS.FAMILY);
   assembler.jumpIf('JEQ', R1, FAMILY.AF_INET6, ipv6);
-  emitIPv4Address(assembler, CONTEXT, BPF_SOCK_OPS.LOCAL_IP4, LOCAL_ADDRESS);
-  emitIPv4Address(assembler, CONTEXT, BPF_SOCK_OPS.REMOTE_IP4, REMOTE_ADDRESS);
+  emitIPv4Address(assembler, CONTEXT, SOCK_OPS.LOCAL_IP4, LOCAL_ADDRESS);
+  emitIPv4Address(assembler, CONTEXT, SOCK_OPS.REMOTE_IP4, REMOTE_ADDRESS);
   assembler.jump(done);
   assembler.label(ipv6);
-  emitIPv6Address(assembler, CONTEXT, BPF_SOCK_OPS.LOCAL_IP6, LOCAL_ADDRESS);
-  emitIPv6Address(assembler, CONTEXT, BPF_SOCK_OPS.REMOTE_IP6, REMOTE_ADDRESS);
+  emitIPv6Address(assembler, CONTEXT, SOCK_OPS.LOCAL_IP6, LOCAL_ADDRESS);
+  emitIPv6Address(assembler, CONTEXT, SOCK_OPS.REMOTE_IP6, REMOTE_ADDRESS);
   emitSameFamily(assembler, LOCAL_ADDRESS, REMOTE_ADDRESS);
   assembler.label(done);
-  assembler.load('W', R0, CONTEXT, BPF_SOCK_OPS.LOCAL_PORT);
+  assembler.load('W', R0, CONTEXT, SOCK_OPS.LOCAL_PORT);
   assembler.store('H', R10, recordAt(LOCAL_PORT), R0);
-  assembler.load('W', R0, CONTEXT, BPF_SOCK_OPS.REMOTE_PORT);
+  assembler.load('W', R0, CONTEXT, SOCK_OPS.REMOTE_PORT);
   assembler.swapBigEndian(R0, 32);
   assembler.store('H', R10, recordAt(REMOTE_PORT), R0);
   // Two ends that are both empty are the same.
@@ -248,7 +242,7 @@ function emitUsed(assembler: Assembler, notes: number): void {
 }
 
 function emitStateCallbacks(assembler: Assembler): void {
-  assembler.load('W', R2, CONTEXT, BPF_SOCK_OPS.CB_FLAGS);
+  assembler.load('W', R2, CONTEXT, SOCK_OPS.CB_FLAGS);
   assembler.alu('OR', R2, STATE_CB_FLAG);
   assembler.move(R1, CONTEXT);
   assembler.call('sock_ops_cb_flags_set');

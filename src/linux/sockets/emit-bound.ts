@@ -8,7 +8,7 @@ import { R0, R1, R2, R3, R4, R7, R10, type Register } from '../../bpf/instructio
 import { CLASS, SIZE } from '../../bpf/opcode.ts';
 import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { BPF_UPDATE_FLAG } from '../bpf/constants.ts';
-import { SOCK } from './contexts.ts';
+import { SOCK } from '../bpf/contexts.ts';
 import { emitCopy, emitRecordPointer, emitStackPointer } from './emit.ts';
 import {
   BOUND_KEY,

@@ -16,7 +16,14 @@ import {
   type Register,
 } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { SOCK, SOCK_ADDR, SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from './contexts.ts';
+import {
+  SOCK,
+  SOCK_ADDR,
+  SOCK_OPS,
+  SOCK_OPS_OP,
+  STATE_CB_FLAG,
+  TCP_STATE,
+} from '../bpf/contexts.ts';
 import { emitAllow, emitSetFlags, emitStart, emitStorage, STORAGE_CREATE } from './emit.ts';
 import { emitAddress } from './emit-address.ts';
 import { emitBind, emitDevice, emitUnbind } from './emit-bound.ts';

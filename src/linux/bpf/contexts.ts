@@ -15,6 +15,10 @@ export const SOCK = {
   SRC_IP6: 28,
   /** Host order. */
   SRC_PORT: 44,
+  /** Network order. */
+  DST_PORT: 48,
+  DST_IP4: 52,
+  DST_IP6: 56,
   STATE: 72,
 } as const;
 
@@ -35,6 +39,8 @@ export const SOCK_OPS = {
   OP: 0,
   /** STATE_CB: the old state, and the new one behind it. */
   ARGS: 4,
+  /** In the same place: what the program leaves for those after it. */
+  REPLY: 4,
   FAMILY: 20,
   /** Network order. */
   REMOTE_IP4: 24,
@@ -48,6 +54,23 @@ export const SOCK_OPS = {
   CB_FLAGS: 84,
   SK: 184,
 } as const;
+
+/** Offsets in `struct bpf_sk_lookup`. */
+export const SK_LOOKUP = {
+  FAMILY: 8,
+  PROTOCOL: 12,
+  /** Network order. */
+  REMOTE_IP4: 16,
+  REMOTE_IP6: 20,
+  REMOTE_PORT: 36,
+  LOCAL_IP4: 40,
+  LOCAL_IP6: 44,
+  /** Host order. */
+  LOCAL_PORT: 60,
+} as const;
+
+/** Offsets in `struct __sk_buff`, for programs at control groups. */
+export const SKB = { PROTOCOL: 16, IFINDEX: 40, SK: 168 } as const;
 
 /** `BPF_SOCK_OPS_*`: what a program of this type is called for. */
 export const SOCK_OPS_OP = {
