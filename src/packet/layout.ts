@@ -42,7 +42,7 @@ const IPV6_NEXT_HEADER = 6;
 const IPV6_FRAGMENT_HEADER = 8;
 const TCP_DATA_OFFSET = 12;
 
-/** Layout of one packet. Offsets count from the start of the packet; -1: not there. @internal */
+/** Layout of one packet. Offsets count from the start of the packet; -1: not there. */
 export class PacketScan {
   /** 4 or 6. */
   version = 0;

@@ -8,8 +8,11 @@ import {
   compileFilter,
   DivertError,
   FilterError,
+  type FlowHandle,
+  type HandleInfo,
+  listHandles,
   type NetworkHandle,
-  type OpenOptions,
+  type NetworkOpenOptions,
   open,
   type Packet,
   type PacketBatch,
@@ -27,7 +30,11 @@ import {
 import { readCapture, writeCapture } from 'netdivert/pcap';
 
 export async function use(bytes: Uint8Array): Promise<void> {
-  const options: OpenOptions = { layer: 'network', priority: 5, signal: AbortSignal.timeout(1) };
+  const options: NetworkOpenOptions = {
+    layer: 'network',
+    priority: 5,
+    signal: AbortSignal.timeout(1),
+  };
   await using handle: NetworkHandle = await open('tcp', options);
   for await (const packet of handle) change(handle, packet);
   for await (const batch of handle.batches(10)) all(batch);
@@ -46,6 +53,19 @@ export async function use(bytes: Uint8Array): Promise<void> {
   // @ts-expect-error a parameter that does not exist
   handle.getParam('queueWidth');
   void lost;
+}
+
+export async function watch(): Promise<void> {
+  const flows: FlowHandle = await open('tcp', { layer: 'flow', flowTimeoutMs: 1000 });
+  for await (const { event, processName } of flows) if (event === 'deleted') void processName;
+  const sockets = await open('true', { layer: 'socket', blockError: 'EACCES' });
+  const event = await sockets.receive();
+  if (event?.event === 'listen') void event.localPort;
+  // @ts-expect-error nothing is sent on the event layers
+  sockets.send(event);
+  const handles: HandleInfo[] = await listHandles();
+  await using reflect = await open('true', { layer: 'reflect' });
+  for await (const { filter, openedAt } of reflect) void [filter, openedAt, handles];
 }
 
 function change(handle: NetworkHandle, packet: Packet): void {
