@@ -66,7 +66,7 @@ describe.each<[string, NetworkOpenOptions]>([
     await handle.close();
     await reading;
     blocked.add('192.0.2.1');
-// The kernel frees what programs had after a grace period.
+    // The kernel frees what programs had after a grace period.
     const own = (): string[] => namesOfMaps().filter((name) => name === MAP_NAME);
     await settle(() => -own().length, 0);
     expect(own()).toEqual([]);
