@@ -16,14 +16,8 @@ import {
   type Register,
 } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import {
-  SOCK,
-  SOCK_ADDR,
-  SOCK_OPS,
-  SOCK_OPS_OP,
-  STATE_CB_FLAG,
-  TCP_STATE,
-} from '../bpf/contexts.ts';
+import { SOCK, SOCK_ADDR, SOCK_OPS, SOCK_OPS_OP, TCP_STATE } from '../bpf/contexts.ts';
+import { emitStateCallbacks } from '../bpf/emit-state-callbacks.ts';
 import { emitAllow, emitSetFlags, emitStart, emitStorage, STORAGE_CREATE } from './emit.ts';
 import { emitAddress } from './emit-address.ts';
 import { emitBind, emitDevice, emitUnbind } from './emit-bound.ts';
@@ -177,7 +171,7 @@ export function tcpProgram(maps: TrackerMaps): readonly Instruction[] {
   emitTcpFlags(assembler);
   emitPublish(assembler, maps);
   emitListening(assembler, maps.boundFd);
-  emitAskForStates(assembler);
+  emitStateCallbacks(assembler, R6);
   assembler.jump(done);
   assembler.label(state);
   emitTcpEnd(assembler, maps, done);
@@ -276,13 +270,6 @@ function emitInherited(assembler: Assembler): void {
     SOCKET_RECORD.FLAGS,
     SOCKET_FLAGS.ACCEPTED | SOCKET_FLAGS.LIKELY,
   );
-}
-
-function emitAskForStates(assembler: Assembler): void {
-  assembler.load('W', R2, R6, SOCK_OPS.CB_FLAGS);
-  assembler.alu('OR', R2, STATE_CB_FLAG);
-  assembler.move(R1, R6);
-  assembler.call('sock_ops_cb_flags_set');
 }
 
 /** For a socket that begins to listen: packets to its address are its own. The socket is in r8. */
