@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { Assembler } from '../../src/bpf/assembler.ts';
 import { R0, R2, R3, R4, R10 } from '../../src/bpf/instruction.ts';
-import { emitFamily, type KnownEnds, RECORD_AT } from '../../src/linux/events/emit-record.ts';
+import { emitFamily, type KnownEnds } from '../../src/linux/events/emit-address.ts';
+import { RECORD_AT } from '../../src/linux/events/emit-record.ts';
 import { ADDRESS_FLAGS } from '../../src/packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../src/packet/event-layout.ts';
 import { runProgram } from '../helpers/bpf-machine.ts';

@@ -5,25 +5,19 @@
  * @module
  */
 import { Assembler, type Label } from '../../bpf/assembler.ts';
-import { type Instruction, R0, R1, R2, R6, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
+import { type Instruction, R0, R1, R6, R7, R8, R9, R10 } from '../../bpf/instruction.ts';
 import { ADDRESS_FLAGS } from '../../packet/address.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
-import { SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from '../bpf/contexts.ts';
+import { SOCK_OPS, SOCK_OPS_OP, TCP_STATE } from '../bpf/contexts.ts';
 import { emitCount } from '../bpf/emit-count.ts';
+import { emitStateCallbacks } from '../bpf/emit-state-callbacks.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
+import { emitFamily, emitSockOpsEnds } from '../events/emit-address.ts';
 import { emitOwner } from '../events/emit-owner.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-  emitReport,
-  RECORD_AT,
-} from '../events/emit-record.ts';
+import { emitRecordHead, emitReport, RECORD_AT } from '../events/emit-record.ts';
 import { emitAllow, emitCopy, emitStart, emitStorage, STORAGE_CREATE } from '../sockets/emit.ts';
 import { SOCKET_RECORD } from '../sockets/socket-record.ts';
-import { SOCKET } from '../sys/constants.ts';
 import { emitNamespaceCheck } from './emit-namespace.ts';
 import { FLOW_EVENT } from './layout.ts';
 import type { FlowProgramOptions } from './program-options.ts';
@@ -67,7 +61,8 @@ function emitEstablished(assembler: Assembler, options: FlowProgramOptions, done
   assembler.jumpIf64('JEQ', R9, 0, done);
   emitRecordHead(assembler, { layer: 'flow', event: FLOW_EVENT.ESTABLISHED, flags: 0, generation });
   assembler.store('B', R10, RECORD_AT + EVENT_RECORD.FLAGS, R8);
-  emitEnds(assembler);
+  emitSockOpsEnds(assembler, R6);
+  assembler.storeImmediate('B', R10, RECORD_AT + SOCKET_EVENT.PROTOCOL, IPPROTO.TCP);
   assembler.move(R1, R6);
   assembler.call('get_socket_cookie');
   assembler.store('DW', R10, RECORD_AT + SOCKET_EVENT.ENDPOINT_ID, R0);
@@ -76,27 +71,6 @@ function emitEstablished(assembler: Assembler, options: FlowProgramOptions, done
   emitKeep(assembler, options);
   const facts = { event: FLOW_EVENT.ESTABLISHED, protocol: IPPROTO.TCP };
   emitReport(assembler, { tests, layer: 'flow', sets, facts }, sink, { reject: done, done });
-}
-
-function emitEnds(assembler: Assembler): void {
-  const { LOCAL_ADDRESS, REMOTE_ADDRESS, LOCAL_PORT, REMOTE_PORT, PROTOCOL } = SOCKET_EVENT;
-  const ipv4 = assembler.newLabel('ipv4');
-  const ports = assembler.newLabel('ports');
-  assembler.load('W', R1, R6, SOCK_OPS.FAMILY);
-  assembler.jumpIf('JEQ', R1, SOCKET.AF_INET, ipv4);
-  emitIPv6Address(assembler, R6, SOCK_OPS.LOCAL_IP6, LOCAL_ADDRESS);
-  emitIPv6Address(assembler, R6, SOCK_OPS.REMOTE_IP6, REMOTE_ADDRESS);
-  assembler.jump(ports);
-  assembler.label(ipv4);
-  emitIPv4Address(assembler, R6, SOCK_OPS.LOCAL_IP4, LOCAL_ADDRESS);
-  emitIPv4Address(assembler, R6, SOCK_OPS.REMOTE_IP4, REMOTE_ADDRESS);
-  assembler.label(ports);
-  assembler.load('W', R1, R6, SOCK_OPS.LOCAL_PORT);
-  assembler.store('H', R10, RECORD_AT + LOCAL_PORT, R1);
-  assembler.load('W', R1, R6, SOCK_OPS.REMOTE_PORT);
-  assembler.swapBigEndian(R1, 32);
-  assembler.store('H', R10, RECORD_AT + REMOTE_PORT, R1);
-  assembler.storeImmediate('B', R10, RECORD_AT + PROTOCOL, IPPROTO.TCP);
 }
 
 function emitProcess(assembler: Assembler, ownersFd: number): void {
@@ -112,10 +86,7 @@ function emitProcess(assembler: Assembler, ownersFd: number): void {
 function emitKeep(assembler: Assembler, { recordsFd, sink }: FlowProgramOptions): void {
   const full = assembler.newLabel('not_kept');
   const kept = assembler.newLabel('kept');
-  assembler.load('W', R2, R6, SOCK_OPS.CB_FLAGS);
-  assembler.alu('OR', R2, STATE_CB_FLAG);
-  assembler.move(R1, R6);
-  assembler.call('sock_ops_cb_flags_set');
+  emitStateCallbacks(assembler, R6);
   emitStorage(assembler, recordsFd, R9, full, STORAGE_CREATE);
   emitCopy(assembler, R7, 0, R10, RECORD_AT, SOCKET_EVENT.BYTES);
   assembler.jump(kept);

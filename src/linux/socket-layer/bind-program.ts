@@ -7,12 +7,8 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { SOCK } from '../bpf/contexts.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-} from '../events/emit-record.ts';
+import { emitFamily, emitIPv4Address, emitIPv6Address } from '../events/emit-address.ts';
+import { emitRecordHead } from '../events/emit-record.ts';
 import { emitBound } from './bound-port.ts';
 import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';

@@ -8,12 +8,8 @@ import { R0, R1, R10 } from '../../bpf/instruction.ts';
 import type { EventFacts } from '../../filter/emit-event-bpf.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { SOCK, SOCK_ADDR } from '../bpf/contexts.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-} from '../events/emit-record.ts';
+import { emitFamily, emitIPv4Address, emitIPv6Address } from '../events/emit-address.ts';
+import { emitRecordHead } from '../events/emit-record.ts';
 import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import {

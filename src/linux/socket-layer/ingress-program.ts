@@ -8,12 +8,8 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R4, R10, type Register } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { SKB, SOCK, TCP_STATE } from '../bpf/contexts.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-} from '../events/emit-record.ts';
+import { emitFamily, emitIPv4Address, emitIPv6Address } from '../events/emit-address.ts';
+import { emitRecordHead } from '../events/emit-record.ts';
 import { emitKnownState } from './adopt.ts';
 import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { emitFlow, emitFlowKind } from './datagram-flow.ts';

@@ -7,13 +7,8 @@ import type { Assembler, Label } from '../../bpf/assembler.ts';
 import { R0, R1, R2, R3, R10 } from '../../bpf/instruction.ts';
 import { SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { SK_LOOKUP } from '../bpf/contexts.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-} from '../events/emit-record.ts';
-import { SOCKET as FAMILY } from '../sys/constants.ts';
+import { emitContextAddresses, emitFamily } from '../events/emit-address.ts';
+import { emitRecordHead } from '../events/emit-record.ts';
 import { emitAnyAddress, emitBoundKey, emitBoundLookup } from './bound-port.ts';
 import { RESULT, SOCKET_PROTOCOL } from './context.ts';
 import { emitFlowLookup } from './datagram-flow.ts';
@@ -56,18 +51,8 @@ export function emitLookup(assembler: Assembler, options: ProgramOptions): void 
 }
 
 function emitEnds(assembler: Assembler, pass: Label): void {
-  const { LOCAL_ADDRESS, REMOTE_ADDRESS, LOCAL_PORT, REMOTE_PORT } = SOCKET_EVENT;
-  const ipv6 = assembler.newLabel('ipv6');
-  const ports = assembler.newLabel('ports');
-  assembler.load('W', R1, CONTEXT, SK_LOOKUP.FAMILY);
-  assembler.jumpIf('JEQ', R1, FAMILY.AF_INET6, ipv6);
-  emitIPv4Address(assembler, CONTEXT, SK_LOOKUP.REMOTE_IP4, REMOTE_ADDRESS);
-  emitIPv4Address(assembler, CONTEXT, SK_LOOKUP.LOCAL_IP4, LOCAL_ADDRESS);
-  assembler.jump(ports);
-  assembler.label(ipv6);
-  emitIPv6Address(assembler, CONTEXT, SK_LOOKUP.REMOTE_IP6, REMOTE_ADDRESS);
-  emitIPv6Address(assembler, CONTEXT, SK_LOOKUP.LOCAL_IP6, LOCAL_ADDRESS);
-  assembler.label(ports);
+  const { LOCAL_PORT, REMOTE_PORT } = SOCKET_EVENT;
+  emitContextAddresses(assembler, CONTEXT, SK_LOOKUP);
   assembler.load('H', R0, CONTEXT, SK_LOOKUP.REMOTE_PORT);
   assembler.swapBigEndian(R0, 16);
   assembler.store('H', R10, recordAt(REMOTE_PORT), R0);

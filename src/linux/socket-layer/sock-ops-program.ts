@@ -5,16 +5,12 @@
  * @module
  */
 import type { Assembler, Label } from '../../bpf/assembler.ts';
-import { R0, R1, R2, R10 } from '../../bpf/instruction.ts';
+import { R1, R2, R10 } from '../../bpf/instruction.ts';
 import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
-import { SOCK_OPS, SOCK_OPS_OP, STATE_CB_FLAG, TCP_STATE } from '../bpf/contexts.ts';
-import {
-  emitFamily,
-  emitIPv4Address,
-  emitIPv6Address,
-  emitRecordHead,
-} from '../events/emit-record.ts';
-import { SOCKET as FAMILY } from '../sys/constants.ts';
+import { SOCK_OPS, SOCK_OPS_OP, TCP_STATE } from '../bpf/contexts.ts';
+import { emitStateCallbacks } from '../bpf/emit-state-callbacks.ts';
+import { emitFamily, emitSockOpsEnds } from '../events/emit-address.ts';
+import { emitRecordHead } from '../events/emit-record.ts';
 import { emitKnownState } from './adopt.ts';
 import { emitBound, emitRefuse } from './bound-port.ts';
 import { RESULT, SOCKET_PROTOCOL } from './context.ts';
@@ -106,7 +102,7 @@ function emitAccepted(assembler: Assembler, options: ProgramOptions, out: Label)
   emitProcessFrom(assembler, SOCKET_STATE, STATE.PROCESS);
   assembler.label(none);
   emitUsed(assembler, STATE_NOTE.USED | STATE_NOTE.CHILD);
-  if (options.reportsClose) emitStateCallbacks(assembler);
+  if (options.reportsClose) emitStateCallbacks(assembler, CONTEXT);
   if (endingOf(options) === 'blocked') return;
   const facts = {
     event: SOCKET_EVENT_NUMBER.accept,
@@ -186,26 +182,11 @@ function emitTcpRecord(
   event: 'connect' | 'listen' | 'accept',
   ending: Ending,
 ): void {
-  const { LOCAL_ADDRESS, REMOTE_ADDRESS, LOCAL_PORT, REMOTE_PORT, PROTOCOL } = SOCKET_EVENT;
+  const { LOCAL_ADDRESS, REMOTE_ADDRESS, PROTOCOL } = SOCKET_EVENT;
   emitRecordHead(assembler, headOf(options, event, ending));
   assembler.storeImmediate('B', R10, recordAt(PROTOCOL), SOCKET_PROTOCOL.TCP);
-  const ipv6 = assembler.newLabel();
-  const done = assembler.newLabel();
-  assembler.load('W', R1, CONTEXT, SOCK_OPS.FAMILY);
-  assembler.jumpIf('JEQ', R1, FAMILY.AF_INET6, ipv6);
-  emitIPv4Address(assembler, CONTEXT, SOCK_OPS.LOCAL_IP4, LOCAL_ADDRESS);
-  emitIPv4Address(assembler, CONTEXT, SOCK_OPS.REMOTE_IP4, REMOTE_ADDRESS);
-  assembler.jump(done);
-  assembler.label(ipv6);
-  emitIPv6Address(assembler, CONTEXT, SOCK_OPS.LOCAL_IP6, LOCAL_ADDRESS);
-  emitIPv6Address(assembler, CONTEXT, SOCK_OPS.REMOTE_IP6, REMOTE_ADDRESS);
+  emitSockOpsEnds(assembler, CONTEXT);
   emitSameFamily(assembler, LOCAL_ADDRESS, REMOTE_ADDRESS);
-  assembler.label(done);
-  assembler.load('W', R0, CONTEXT, SOCK_OPS.LOCAL_PORT);
-  assembler.store('H', R10, recordAt(LOCAL_PORT), R0);
-  assembler.load('W', R0, CONTEXT, SOCK_OPS.REMOTE_PORT);
-  assembler.swapBigEndian(R0, 32);
-  assembler.store('H', R10, recordAt(REMOTE_PORT), R0);
   // Two ends that are both empty are the same.
   emitFamily(assembler, { local: true, remote: event !== 'listen' });
   emitCookie(assembler);
@@ -239,11 +220,4 @@ function emitUsed(assembler: Assembler, notes: number): void {
   emitRemember(assembler);
   assembler.storeImmediate('W', SOCKET_STATE, STATE.NOTES, notes);
   assembler.label(none);
-}
-
-function emitStateCallbacks(assembler: Assembler): void {
-  assembler.load('W', R2, CONTEXT, SOCK_OPS.CB_FLAGS);
-  assembler.alu('OR', R2, STATE_CB_FLAG);
-  assembler.move(R1, CONTEXT);
-  assembler.call('sock_ops_cb_flags_set');
 }
