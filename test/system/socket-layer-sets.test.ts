@@ -127,6 +127,49 @@ describe.each(['divert', 'drop'] as const)('connects blocked by a set, %s', (mod
   });
 });
 
+/** Connects to each address in turn for two seconds and counts what came of it. */
+const CONNECTS = `
+import collections, json, socket, sys, time
+counts = collections.Counter()
+end = time.monotonic() + 2
+while time.monotonic() < end:
+  for address in sys.argv[1:]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+      counts[f'{address} {s.connect_ex((address, 9))}'] += 1
+print(json.dumps(counts))
+`;
+
+test('members that stay are blocked all the time, others never, while 100,000 change around them', async () => {
+  const members = [...ADDRESSES, '127.200.0.0/16'];
+  const others = ['127.16.0.0', '127.200.0.0/16', '127.201.0.0/16'];
+  const blocked = new FilterSet(members);
+  const handle = await openSocket(
+    'event == CONNECT and remoteAddr in @blocked',
+    { blocked },
+    { mode: 'drop' },
+  );
+  const connecting = net.a.exec('python3', [
+    '-c',
+    CONNECTS,
+    '127.16.0.0',
+    '127.200.9.9',
+    '127.0.0.1',
+  ]);
+  let isDone = false;
+  const counted = connecting.finally(() => {
+    isDone = true;
+  });
+  for (let round = 0; !isDone; round++) {
+    blocked.replace(round % 2 === 0 ? others : members);
+    for (let index = 0; index < 2000; index++) blocked.add(`127.100.${index >> 8}.${index & 255}`);
+    if (round % 3 === 0) await handle.setFilter('remoteAddr in @blocked and event == CONNECT');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const counts: Record<string, number> = JSON.parse((await counted).stdout);
+  await handle.close();
+  expect(Object.keys(counts).sort()).toEqual(['127.0.0.1 0', '127.16.0.0 1', '127.200.9.9 1']);
+});
+
 describe('other events', () => {
   test('accept: a peer in the set meets nobody', async () => {
     const peers = new FilterSet(['127.0.0.0/8']);
