@@ -19,8 +19,11 @@ import {
   countInto,
   matchOutputInterface,
   matchProgram,
+  queueByFlow,
+  queueByJump,
   queueNative,
   queueTarget,
+  spreadRules,
   verdict,
 } from '../../src/linux/nftables/expression.ts';
 
@@ -137,6 +140,26 @@ describe('expressions', () => {
     const match = matchProgram(0x1234);
     expect(words(match)).toContain(`${name('bpf')} 08000200 00000001 14020300 02000000 34120000`);
     expect(match.length).toBe(4 + 12 + 4 + 8 + 8 + 532);
+  });
+
+  test('[ hash reg 1 = symhash() % mod 4 offset 40000 ] [ queue sreg_qnum reg 1 bypass ]', () => {
+    const [hash, queue] = queueByFlow(40000, 4);
+    expect(words(hash ?? new Uint8Array())).toContain(
+      '08000200 00000001 08000400 00000004 08000600 00009c40 08000700 00000001',
+    );
+    expect(words(queue ?? new Uint8Array()).endsWith('08000400 00000001 06000300 00010000')).toBe(
+      true,
+    );
+  });
+
+  test('without the native expression, a chain asks for each queue but the last', () => {
+    const rules = spreadRules(40000, 3);
+    expect(rules.map((rule) => rule.length)).toEqual([3, 3, 1]);
+    const [, second] = rules;
+    expect(words(second?.[1] ?? new Uint8Array()).endsWith('419c0000')).toBe(true);
+    expect(words(second?.[2] ?? new Uint8Array())).toContain('0c000300 419c0100 01000000');
+    expect(words(only(queueByJump(40000)))).toContain(name('immediate'));
+    expect(words(only(queueByJump(40000)))).toContain('08000100 fffffffd');
   });
 
   test('[ target name NFQUEUE rev 3 ] bypasses an empty queue', () => {
