@@ -6,6 +6,7 @@ import {
   type BpfOptions,
   type BpfProgram,
   compileBpf,
+  MAX_EXTENSION_HEADERS,
   type SetMaps,
 } from '../../src/filter/emit-bpf.ts';
 import { ALL_FIELDS } from '../../src/filter/extended/fields.ts';
@@ -14,7 +15,7 @@ import { kernelSets } from '../../src/filter/extended/properties.ts';
 import { FIELD, LAYER_BIT } from '../../src/filter/fields.ts';
 import type { FilterTest } from '../../src/filter/graph.ts';
 import type { AddressInit } from '../../src/packet/address.ts';
-import { PacketScan, scanPacket } from '../../src/packet/layout.ts';
+import { IPPROTO, PacketScan, scanPacket } from '../../src/packet/layout.ts';
 import type {
   Exemption,
   FilterCase,
@@ -44,6 +45,25 @@ export function optionsFor(layer: PacketLayer, address: AddressInit): BpfOptions
 /** Whether a filter has fields that its layer does not have: reaching one is an error, here no match. */
 export function hasForeignFields(tests: readonly FilterTest[], layer: PacketLayer): boolean {
   return tests.some(({ field }) => ((ALL_FIELDS[field]?.layers ?? 0) & LAYER_BIT[layer]) === 0);
+}
+
+const IPV6_HEADER_BYTES = 40;
+const IPV6_NEXT_HEADER = 6;
+const headers = new PacketScan();
+
+/** Whether a packet has as many extension headers as a program follows, or more: it may match then. */
+export function mayBeTooDeep(packet: Uint8Array): boolean {
+  if (!scanPacket(packet, 0, packet.length, headers) || headers.version !== 6) return false;
+  let count = 0;
+  let protocol = packet[IPV6_NEXT_HEADER];
+  for (let at = IPV6_HEADER_BYTES; at < headers.headersEnd; count++) {
+    const length = packet[at + 1] ?? 0;
+    const bytes = protocol === IPPROTO.AH ? (length + 2) * 4 : (length + 1) * 8;
+    const isFragment = protocol === IPPROTO.FRAGMENT;
+    protocol = packet[at];
+    at += isFragment ? 8 : bytes;
+  }
+  return count >= MAX_EXTENSION_HEADERS;
 }
 
 /** A program that can be run. */
@@ -94,7 +114,9 @@ class PreparedBpf implements PreparedFilter {
     // What a hook gets is never an event.
     if (Number(address.event ?? 0) !== 0 && this.#has(FIELD.event)) return 'unknown';
     const { compiled, program } = this.#variant(address);
-    if (program.run(packet) !== 0) return compiled.exactWithoutSegments ? true : 'unknown';
+    if (program.run(packet) !== 0) {
+      return compiled.exactWithoutSegments && !mayBeTooDeep(packet) ? true : 'unknown';
+    }
     // A program has one way to say no: what is no packet does not match.
     const isPacket = scanPacket(packet, 0, packet.length, this.#scan);
     if (!isPacket || this.#scan.version !== (address.ipv6 ? 6 : 4)) return 'invalid-parameter';

@@ -193,8 +193,12 @@ function calculate(operation: number, left: bigint, right: bigint, bits: 32 | 64
       return left + right;
     case ALU.SUB:
       return left - right;
+    case ALU.MUL:
+      return left * right;
     case ALU.AND:
       return left & right;
+    case ALU.XOR:
+      return left ^ right;
     case ALU.OR:
       return left | right;
     case ALU.LSH:

@@ -5,7 +5,7 @@
  */
 
 import type { Assembler, Label } from '../../bpf/assembler.ts';
-import { R1, R2, R9, R10 } from '../../bpf/instruction.ts';
+import { R0, R1, R2, R3, R4, R5, R9, R10, type Register } from '../../bpf/instruction.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import {
   copyPacketBytes,
@@ -37,7 +37,6 @@ export function emitExtensionHeaders(
   accept: Label,
 ): void {
   const loop = assembler.newLabel('extension');
-  const next = assembler.newLabel('extension_next');
   const later = assembler.newLabel('later_piece');
   const end = assembler.newLabel('extensions_end');
   const counter = R9;
@@ -60,8 +59,7 @@ export function emitExtensionHeaders(
     EXTENSION_HEADER_BYTES,
     end,
   );
-  emitExtensionLength(assembler, { next, later, end });
-  assembler.label(next);
+  emitExtensionStep(assembler, { later, end });
   assembler.alu('ADD', counter, 1);
   assembler.jumpIf('JLT', counter, MAX_EXTENSION_HEADERS, loop);
   assembler.comment('more extension headers than are followed: may match');
@@ -78,44 +76,65 @@ export function emitExtensionHeaders(
   if (needs.protocol) storeSlot(assembler, FRAME.PROTOCOL, PROTOCOL);
 }
 
-function emitExtensionLength(
+/** 1 when the protocol is the constant, otherwise 0. */
+function emitIsProtocol(assembler: Assembler, into: Register, protocol: number): void {
+  assembler.move(into, PROTOCOL);
+  assembler.alu('XOR', into, protocol);
+  // Only 0 becomes negative.
+  assembler.alu('SUB', into, 1, 64);
+  assembler.alu('RSH', into, 63, 64);
+}
+
+/**
+ * Goes over one extension header. What depends on its kind is worked out without jumps: the verifier follows every
+ * way through the loop, and each turn would double their number.
+ */
+function emitExtensionStep(
   assembler: Assembler,
-  labels: { readonly next: Label; readonly later: Label; readonly end: Label },
+  { later, end }: { readonly later: Label; readonly end: Label },
 ): void {
-  const fragment = assembler.newLabel('fragment');
-  const authentication = assembler.newLabel('authentication');
-  const options = assembler.newLabel('options');
-  const sized = assembler.newLabel('extension_sized');
-  assembler.load('B', R1, R10, FRAME.EXTENSION_HEADER + 1);
+  const scratch = R0;
+  const isHeader = R1;
+  const authentication = R2;
+  const fragment = R3;
+  const length = R4;
+  const rest = R5;
+  emitIsProtocol(assembler, authentication, IPPROTO.AH);
+  emitIsProtocol(assembler, fragment, IPPROTO.FRAGMENT);
+  assembler.move(isHeader, authentication);
+  assembler.aluRegister('OR', isHeader, fragment);
   for (const protocol of WITH_LENGTH_IN_8) {
-    assembler.jumpIf('JEQ', PROTOCOL, protocol, options);
+    emitIsProtocol(assembler, scratch, protocol);
+    assembler.aluRegister('OR', isHeader, scratch);
   }
-  assembler.jumpIf('JEQ', PROTOCOL, IPPROTO.FRAGMENT, fragment);
-  assembler.jumpIf('JEQ', PROTOCOL, IPPROTO.AH, authentication);
-  assembler.jump(labels.end);
-  assembler.label(options);
-  assembler.alu('ADD', R1, 1);
-  assembler.alu('LSH', R1, 3);
-  assembler.jump(sized);
-  assembler.label(authentication);
-  assembler.alu('ADD', R1, 2);
-  assembler.alu('LSH', R1, 2);
-  assembler.label(sized);
-  loadSlot(assembler, R2, FRAME.DATA_END);
-  assembler.aluRegister('SUB', R2, TRANSPORT);
-  assembler.jumpIfRegister('JGT', R1, R2, labels.end);
-  assembler.aluRegister('ADD', TRANSPORT, R1);
-  assembler.load('B', PROTOCOL, R10, FRAME.EXTENSION_HEADER);
-  assembler.jump(labels.next);
+  assembler.comment('no extension header');
+  assembler.jumpIf('JEQ', isHeader, 0, end);
+  assembler.comment('length: (n + 1) * 8, of AH (n + 2) * 4, of a fragment header 8');
+  assembler.load('B', length, R10, FRAME.EXTENSION_HEADER + 1);
+  assembler.move(scratch, fragment);
+  assembler.alu('SUB', scratch, 1);
+  assembler.aluRegister('AND', length, scratch);
+  assembler.alu('ADD', length, 1);
+  assembler.aluRegister('ADD', length, authentication);
+  assembler.moveImmediate(scratch, 3);
+  assembler.aluRegister('SUB', scratch, authentication);
+  assembler.aluRegister('LSH', length, scratch);
+  loadSlot(assembler, rest, FRAME.DATA_END);
+  assembler.aluRegister('SUB', rest, TRANSPORT);
+  assembler.jumpIfRegister('JGT', length, rest, end);
   assembler.comment('only the first fragment header is one');
-  assembler.label(fragment);
-  loadSlot(assembler, R1, FRAME.FRAGMENT);
-  assembler.jumpIf('JNE', R1, 0, labels.end);
-  assembler.storeImmediate('W', R10, FRAME.FRAGMENT, 1);
-  assembler.alu('ADD', TRANSPORT, EXTENSION_HEADER_BYTES);
+  loadSlot(assembler, scratch, FRAME.FRAGMENT);
+  assembler.move(rest, scratch);
+  assembler.aluRegister('AND', rest, fragment);
+  assembler.jumpIf('JNE', rest, 0, end);
+  assembler.aluRegister('OR', scratch, fragment);
+  storeSlot(assembler, FRAME.FRAGMENT, scratch);
+  assembler.aluRegister('ADD', TRANSPORT, length);
   assembler.load('B', PROTOCOL, R10, FRAME.EXTENSION_HEADER);
-  assembler.load('H', R1, R10, FRAME.EXTENSION_HEADER + 2);
-  assembler.swapBigEndian(R1, 16);
-  assembler.alu('AND', R1, IPV6_OFFSET_BITS);
-  assembler.jumpIf('JNE', R1, 0, labels.later);
+  assembler.comment('later pieces of a datagram');
+  assembler.load('H', scratch, R10, FRAME.EXTENSION_HEADER + 2);
+  assembler.swapBigEndian(scratch, 16);
+  assembler.alu('AND', scratch, IPV6_OFFSET_BITS);
+  assembler.aluRegister('MUL', scratch, fragment);
+  assembler.jumpIf('JNE', scratch, 0, later);
 }

@@ -7,8 +7,11 @@
 import type { Assembler, Assembly } from '../../bpf/assembler.ts';
 import type { FilterSet } from '../extended/filter-set.ts';
 
-/** IPv6 extension headers followed in the kernel. A packet with more is let through as a possible match. */
-export const MAX_EXTENSION_HEADERS = 16;
+/**
+ * IPv6 extension headers followed in the kernel; RFC 8200 section 4.1 names seven in a packet. One with more is let
+ * through as a possible match.
+ */
+export const MAX_EXTENSION_HEADERS = 8;
 
 /** The maps of a filter set (`extended/set-map-layout.ts`): file descriptors of arrays of one map each. */
 export interface SetMaps {
