@@ -1,5 +1,7 @@
 /**
- * Runs workloads and prints their tables: `npm run bench -- [workload...] [--rounds N] [--json FILE] [--once] [--list]`.
+ * Runs workloads and prints their tables: `npm run bench -- [workload...] [--rounds N] [--seconds N] [--json FILE] [--docs] [--once] [--list]`.
+ *
+ * `--docs` puts the tables, with those of earlier runs, into docs/performance.md.
  *
  * In every round each contestant of a workload has one turn, so that what slows the machine down slows all. Cells
  * are median (minimum-maximum), and the median of the ratios to the baseline of the same round.
@@ -10,27 +12,17 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { fillDocument } from './harness/document.ts';
 import { describeMachine } from './harness/machine.ts';
-import { type Cell, cellsOf, formatTable } from './harness/table.ts';
+import { formatOutcome, type Outcome, type Results, remember } from './harness/outcome.ts';
+import { cellsOf } from './harness/table.ts';
 import type { BenchOptions, Contestant, Figures, Workload } from './harness/workload.ts';
+import { formatTargets } from './targets.ts';
 import { WORKLOADS } from './workloads.ts';
 
 const DEFAULT_ROUNDS = 5;
 const WIDTH = 24;
 const PRODUCT = 'netdivert';
-
-/** What a workload gave. */
-interface Outcome {
-  readonly workload: string;
-  readonly title: string;
-  readonly baseline: string;
-  readonly rounds: number;
-  /** Of the last minute, at the end. */
-  readonly load: number;
-  readonly cells: readonly Cell[];
-  readonly skipped: Readonly<Record<string, string>>;
-  readonly failures: readonly string[];
-}
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -87,24 +79,13 @@ function show(figures: Figures | string): string {
     .join(', ');
 }
 
-function print(workload: Workload, outcome: Outcome): void {
-  const { title, cells, skipped, failures, rounds, load } = outcome;
-  const turns = rounds === 1 ? 'One round' : `${rounds} rounds`;
-  const lines = [
-    `\n## ${workload.name}\n`,
-    `${title}. ${turns}; ratios to ${workload.baseline}; load average ${load}.\n`,
-    formatTable(workload, cells),
-    ...Object.entries(skipped).map(([name, reason]) => `\nWithout ${name}: ${reason}.`),
-    ...failures.map((failure) => `\nFailed: ${failure}`),
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string' },
+    seconds: { type: 'string' },
     json: { type: 'string' },
+    docs: { type: 'boolean', default: false },
     once: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
@@ -121,14 +102,19 @@ const chosen = WORKLOADS.filter(
 );
 const machine = describeMachine();
 process.stdout.write(`${Object.values(machine).join(', ')}\n`);
+const { once, seconds } = values;
+const options: BenchOptions = seconds === undefined ? { once } : { once, seconds: Number(seconds) };
 const outcomes: Outcome[] = [];
+let kept: Results | null = null;
 for (const workload of chosen) {
   const rounds = values.once ? 1 : asked || (workload.rounds ?? DEFAULT_ROUNDS);
-  const outcome = await runWorkload(workload, rounds, { once: values.once });
+  const outcome = await runWorkload(workload, rounds, options);
   outcomes.push(outcome);
-  print(workload, outcome);
-  if (values.json !== undefined) {
-    writeFileSync(values.json, JSON.stringify({ machine, workloads: outcomes }, null, 1));
-  }
+  process.stdout.write(`\n## ${workload.name}\n\n${formatOutcome(workload, outcome)}\n`);
+  const results = { machine, workloads: outcomes };
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
+  if (!once) kept = remember(results);
 }
+process.stdout.write(`\n## Targets\n\n${formatTargets(outcomes)}\n`);
+if (values.docs && kept !== null) fillDocument(kept);
 if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;

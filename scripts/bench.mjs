@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [workload...] [--rounds N] [--json FILE] [--once] [--list]`: installs what the peers need, compiles
+ * `npm run bench -- [workload...] [--rounds N] [--seconds N] [--json FILE] [--docs] [--once] [--list]`: installs what the peers need, compiles
  * the benchmarks and runs them.
  */
 

@@ -20,7 +20,7 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** Processor, default {@link TOOL_CPU}. */
   readonly cpu?: number;
-  /** Scheduling below the others: 10 for senders. */
+  /** Scheduling priority, default 0; 10 for senders, which come behind the receivers. */
   readonly nice?: number;
 }
 

@@ -25,16 +25,25 @@ export function summarize(values: readonly number[]): Summary {
 /**
  * Ratios of runs that followed one another, so that what slows a machine down for a minute slows both.
  *
- * @param values by round, undefined where a run failed
+ * @param values by round, null where a run failed
  * @param baseline by round
  */
 export function summarizeRatios(
-  values: readonly (number | undefined)[],
-  baseline: readonly (number | undefined)[],
+  values: readonly (number | null)[],
+  baseline: readonly (number | null)[],
 ): Summary | null {
   const ratios = values.flatMap((value, round) => {
-    const base = baseline[round];
-    return value === undefined || base === undefined || base === 0 ? [] : [value / base];
+    const base = baseline[round] ?? null;
+    return value === null || base === null || base === 0 ? [] : [value / base];
   });
   return ratios.length === 0 ? null : summarize(ratios);
+}
+
+/** A median with its spread, for people. */
+export function formatSummary(
+  { count, median, minimum, maximum }: Summary,
+  digits: number,
+): string {
+  const spread = `(${minimum.toFixed(digits)}-${maximum.toFixed(digits)})`;
+  return count > 1 ? `${median.toFixed(digits)} ${spread}` : median.toFixed(digits);
 }

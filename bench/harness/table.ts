@@ -1,6 +1,6 @@
 /** Results as Markdown tables. */
 
-import { type Summary, summarize, summarizeRatios } from './statistics.ts';
+import { formatSummary, type Summary, summarize, summarizeRatios } from './statistics.ts';
 import type { Figures, Measure, Workload } from './workload.ts';
 
 /** Figures of every round, by contestant; undefined where a run failed. */
@@ -11,6 +11,8 @@ export interface Cell {
   readonly contestant: string;
   readonly measure: string;
   readonly unit: string;
+  /** By round; null where a run failed. */
+  readonly values: readonly (number | null)[];
   readonly summary: Summary;
   /** To the baseline, round by round. */
   readonly ratio: Summary | null;
@@ -29,15 +31,15 @@ export function cellsOf(workload: Workload, results: Results): Cell[] {
     );
     return [...names].flatMap((measure) => {
       const { unit, compared = true } = measureOf(workload, measure);
-      const values = rounds.map((figures) => figures?.[measure]);
-      const known = values.filter((value) => value !== undefined);
+      const values = rounds.map((figures) => figures?.[measure] ?? null);
+      const known = values.filter((value) => value !== null);
       const ratio = compared
         ? summarizeRatios(
             values,
-            base.map((figures) => figures?.[measure]),
+            base.map((figures) => figures?.[measure] ?? null),
           )
         : null;
-      return [{ contestant, measure, unit, summary: summarize(known), ratio }];
+      return [{ contestant, measure, unit, values, summary: summarize(known), ratio }];
     });
   });
 }
@@ -68,10 +70,7 @@ function measureOf({ measures }: Workload, name: string): Measure {
 
 function formatCell(workload: Workload, { contestant, measure, summary, ratio }: Cell): string {
   const { digits = 2 } = measureOf(workload, measure);
-  const [median, minimum, maximum] = [summary.median, summary.minimum, summary.maximum].map(
-    (value) => value.toFixed(digits),
-  );
-  const spread = summary.count > 1 ? ` (${minimum}-${maximum})` : EMPTY;
   const isCompared = ratio !== null && contestant !== workload.baseline;
-  return `${median}${spread}${isCompared ? ` **${ratio.median.toFixed(2)}x**` : EMPTY}`;
+  const times = isCompared ? ` **${ratio.median.toFixed(2)}x**` : EMPTY;
+  return `${formatSummary(summary, digits)}${times}`;
 }

@@ -4,6 +4,8 @@
 export interface BenchOptions {
   /** One short run of everything, to see that it works. */
   readonly once: boolean;
+  /** How long traffic is sent in a turn; what the workload says without. */
+  readonly seconds?: number;
 }
 
 /** Figures of one run, by the name of the measure; undefined where there is nothing to measure. */

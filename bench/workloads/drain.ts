@@ -124,7 +124,13 @@ export const DRAINS: readonly Workload[] = [
     BURSTS_SMALL,
     ALL,
   ),
-  workload('drain1400', 'The same with 1400 bytes', LARGE, BURSTS_LARGE, ALL),
+  workload(
+    'drain1400',
+    'Processor time of a packet at full batches, 1400 bytes',
+    LARGE,
+    BURSTS_LARGE,
+    ALL,
+  ),
   workload(
     'friendly',
     'The friendly path (one packet a turn, send) beside batches, full batches, 64 bytes',

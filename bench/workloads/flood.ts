@@ -50,7 +50,7 @@ function checkPayloads({ received, changed }: Received, isModified: boolean): vo
 async function runFlood(
   diverter: Diverter,
   { mode, ...traffic }: FloodTask,
-  { once }: BenchOptions,
+  { once, seconds = SECONDS }: BenchOptions,
 ): Promise<Figures> {
   return inArena(async (arena) => {
     const sink = await startSink(arena);
@@ -60,7 +60,7 @@ async function runFlood(
     await drained(arena.b);
     const cpuBefore = tool?.cpuTimeUs() ?? 0;
     const before = await readDatagrams(arena.b);
-    const sent = await flooded(once ? SECONDS_ONCE : SECONDS);
+    const sent = await flooded(once ? SECONDS_ONCE : seconds);
     // What still waits in a long queue did not pass while the flood was on.
     const inTime = (await readDatagrams(arena.b)) - before;
     await drained(arena.b);
@@ -106,7 +106,14 @@ export const FLOODS: readonly Workload[] = [
     size: SMALL,
     mode: 'accept',
   }),
-  workload('udp1400', 'The same with 1400 bytes', { size: LARGE, mode: 'accept' }),
+  workload(
+    'udp1400',
+    'UDP flood, 1400 bytes of payload, all inbound packets diverted and sent on',
+    {
+      size: LARGE,
+      mode: 'accept',
+    },
+  ),
   workload('udp64-trains', 'UDP flood of 64 bytes from a sender that is faster than any diverter', {
     size: SMALL,
     mode: 'accept',
@@ -116,5 +123,8 @@ export const FLOODS: readonly Workload[] = [
     size: SMALL,
     mode: 'modify',
   }),
-  workload('modify1400', 'The same with 1400 bytes', { size: LARGE, mode: 'modify' }),
+  workload('modify1400', 'UDP flood, 1400 bytes, payload changed; the receiver checks each', {
+    size: LARGE,
+    mode: 'modify',
+  }),
 ];

@@ -34,20 +34,20 @@ interface RoundTrips {
 async function runLatency(
   diverter: Diverter,
   cpu: number,
-  { once }: BenchOptions,
+  { once, seconds = SECONDS }: BenchOptions,
 ): Promise<Figures> {
-  const seconds = once ? SECONDS_ONCE : SECONDS;
+  const duration = once ? SECONDS_ONCE : seconds;
   return inArena(async (arena) => {
     const file = binary('udp-echo');
     await arena.start(arena.b, { file, args: ['server', PORT], cpu: TRAFFIC_CPU });
     const task = { protocol: 'udp', hooks: 'both', cpu } as const;
     const tool = await startDiverter(arena, diverter, task);
     const before = tool?.cpuTimeUs() ?? 0;
-    const args = ['client', arena.b.ipv4, PORT, `${seconds}`];
+    const args = ['client', arena.b.ipv4, PORT, `${duration}`];
     const { p50, p90, p99, roundTrips } = await arena.run<RoundTrips>(
       arena.a,
       { file, args, cpu: TRAFFIC_CPU },
-      (seconds + 20) * 1000,
+      (duration + 20) * 1000,
     );
     const used = (tool?.cpuTimeUs() ?? 0) - before;
     await tool?.stop();

@@ -34,14 +34,14 @@ const PREPARATIONS: Readonly<Record<string, Prepare>> = {
 async function runSelective(
   prepare: Prepare,
   train: number | undefined,
-  { once }: BenchOptions,
+  { once, seconds = SECONDS }: BenchOptions,
 ): Promise<Figures> {
   return inArena(async (arena) => {
     const sink = await startSink(arena);
     const tool = await prepare(arena);
     const sent = await flood(arena, {
       size: 64,
-      seconds: once ? SECONDS_ONCE : SECONDS,
+      seconds: once ? SECONDS_ONCE : seconds,
       ...(train === undefined ? {} : { train }),
     });
     await sleep(SETTLE_MS);
@@ -73,5 +73,5 @@ function workload(name: string, title: string, train?: number): Workload {
 
 export const SELECTIVE: readonly Workload[] = [
   workload('selective', 'UDP flood, 64 bytes, that a filter of ten terms does not match'),
-  workload('selective-trains', 'The same from a faster sender (trains)', TRAIN),
+  workload('selective-trains', 'The same flood from a faster sender (trains)', TRAIN),
 ];

@@ -20,13 +20,17 @@ interface Captured {
   readonly captured: number;
 }
 
-async function runSniff(command: Command, size: number, { once }: BenchOptions): Promise<Figures> {
+async function runSniff(
+  command: Command,
+  size: number,
+  { once, seconds = SECONDS }: BenchOptions,
+): Promise<Figures> {
   return inArena(async (arena) => {
     await arena.rules(DROP);
     const env = { ...command.env, INTERFACE: arena.b.interface };
     const tool = await arena.start(arena.b, { ...command, env });
     const before = tool.cpuTimeUs();
-    const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : SECONDS });
+    const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : seconds });
     await sleep(DRAIN_MS);
     const used = tool.cpuTimeUs() - before;
     await tool.stop();
@@ -40,10 +44,10 @@ async function runSniff(command: Command, size: number, { once }: BenchOptions):
   });
 }
 
-async function runAlone(size: number, { once }: BenchOptions): Promise<Figures> {
+async function runAlone(size: number, { once, seconds = SECONDS }: BenchOptions): Promise<Figures> {
   return inArena(async (arena) => {
     await arena.rules(DROP);
-    const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : SECONDS });
+    const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : seconds });
     return { captured: sent.sent / sent.seconds / 1000 };
   });
 }

@@ -34,9 +34,9 @@ interface Report {
 async function runTcp(
   diverter: Diverter,
   large: boolean,
-  { once }: BenchOptions,
+  { once, seconds = SECONDS }: BenchOptions,
 ): Promise<Figures> {
-  const seconds = once ? SECONDS_ONCE : SECONDS;
+  const duration = once ? SECONDS_ONCE : seconds;
   const omitted = once ? '0' : WARM_UP_SECONDS;
   return inArena(async (arena) => {
     const server = ['-s', '-1', '-p', PORT, '--forceflush'];
@@ -44,9 +44,9 @@ async function runTcp(
     const task = { protocol: 'tcp', hooks: 'both', large } as const;
     const tool = await startDiverter(arena, diverter, task);
     const before = tool?.cpuTimeUs() ?? 0;
-    const args = ['-c', arena.b.ipv4, '-p', PORT, '-t', `${seconds}`, '-O', omitted, '-J'];
+    const args = ['-c', arena.b.ipv4, '-p', PORT, '-t', `${duration}`, '-O', omitted, '-J'];
     const client = new Program(arena.a, { file: 'iperf3', args, cpu: TRAFFIC_CPU });
-    const { end } = JSON.parse(await client.output((seconds + 20) * 1000)) as Report;
+    const { end } = JSON.parse(await client.output((duration + 20) * 1000)) as Report;
     const used = (tool?.cpuTimeUs() ?? 0) - before;
     const { queued } = await readQueues(arena.b);
     await tool?.stop();
@@ -77,5 +77,9 @@ function workload(name: string, title: string, large: boolean): Workload {
 
 export const TCP: readonly Workload[] = [
   workload('tcp', 'One TCP connection, MTU 1500, both directions diverted (segments)', false),
-  workload('tcp-large', 'The same with large packets (largePackets, NFQA_CFG_F_GSO)', true),
+  workload(
+    'tcp-large',
+    'One TCP connection, both directions diverted, large packets (largePackets, NFQA_CFG_F_GSO)',
+    true,
+  ),
 ];
