@@ -132,6 +132,9 @@ function nameAt(record: DataView, offset: number): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
+/** Up to the end of the record, whatever length it says: other processes write some of them. */
 function textAt(record: DataView, offset: number, length: number): string {
-  return decoder.decode(new Uint8Array(record.buffer, record.byteOffset + offset, length));
+  const start = Math.min(offset, record.byteLength);
+  const bytes = Math.min(length, record.byteLength - start);
+  return decoder.decode(new Uint8Array(record.buffer, record.byteOffset + start, bytes));
 }

@@ -1,17 +1,31 @@
-// npm run fuzz -- [--minutes N] [--seed S]
+/**
+ * `npm run fuzz -- [campaign...] [--minutes N] [--cases N] [--seed S]`: the campaigns of `campaigns.ts`, all of them by
+ * default, each for that long. With a seed: that one case of one campaign.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' } },
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '1' },
+    cases: { type: 'string', default: 'Infinity' },
+    seed: { type: 'string' },
+  },
 });
-if (!(Number(values.minutes) > 0)) {
-  console.error(`fuzz: --minutes ${values.minutes} is no positive number`);
+for (const name of ['minutes', 'cases']) {
+  if (Number(values[name]) > 0) continue;
+  console.error(`fuzz: --${name} ${values[name]} is no positive number`);
   process.exit(2);
 }
 
-const environment = { ...process.env, FUZZ_MINUTES: values.minutes };
+const environment = {
+  ...process.env,
+  FUZZ_MINUTES: values.minutes,
+  FUZZ_CASES: values.cases,
+  FUZZ_CAMPAIGNS: positionals.join(','),
+};
 // The kernel's engine takes part wherever programs can be loaded.
 environment.FUZZ_BPF ??= process.platform === 'linux' && process.getuid() === 0 ? '1' : '0';
 if (values.seed !== undefined) environment.SEED = values.seed;

@@ -105,6 +105,16 @@ describe('messages', () => {
   });
 });
 
+test.each<[name: string, payload: string, flags: number]>([
+  ['nothing', '', 0],
+  ['no errno', 'ffff', 0],
+  ['an errno and nothing else', '00000000', 0x300],
+  ['half a header', '00000000 20000000 02030500', 0x200],
+])('an acknowledgement with %s is a protocol error, no crash', (_, payload, flags) => {
+  const reply = { type: 2, flags, sequence: 1, payload: bytes(payload) };
+  expect(parseAcknowledgement(reply)).toEqual({ errno: 71, detail: undefined, offset: undefined });
+});
+
 describe('expressions', () => {
   const name = (text: string): string => words(string(1, text));
   const only = ([first]: readonly Uint8Array[]): Uint8Array => first ?? new Uint8Array();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ERRNO } from '../sys/constants.ts';
 import { align4, concat, parseAttributes, readString } from './attribute.ts';
 
 export const NLMSG_HEADER_BYTES = 16;
@@ -27,6 +28,10 @@ export const NLM_F = {
 
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
+
+/** Offsets inside struct nlmsgerr: an errno below 0, and the header of the message it is about. */
+const NLMSGERR = { ERROR: 0, MESSAGE: 4, BYTES: 20 } as const;
+const NO_WORDS = { detail: undefined, offset: undefined } as const;
 
 /** Offsets inside struct nlmsghdr. */
 const LENGTH = 0;
@@ -98,23 +103,22 @@ export interface Acknowledgement {
 }
 
 /** Reads the payload of an NLMSG_ERROR message (struct nlmsgerr and its attributes). */
-export function parseAcknowledgement(reply: Reply): Acknowledgement {
-  const view = new DataView(
-    reply.payload.buffer,
-    reply.payload.byteOffset,
-    reply.payload.byteLength,
-  );
-  const errno = -view.getInt32(0, true);
-  if (!(reply.flags & NLM_F.ACK_TLVS)) return { errno, detail: undefined, offset: undefined };
-  const quoted = reply.flags & NLM_F.CAPPED ? NLMSG_HEADER_BYTES : view.getUint32(4, true);
-  const attributes = parseAttributes(reply.payload.subarray(4 + align4(quoted)));
+export function parseAcknowledgement({ flags, payload }: Reply): Acknowledgement {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  // Shorter than the kernel's: no success.
+  if (payload.length < NLMSGERR.BYTES) return { ...NO_WORDS, errno: ERRNO.EPROTO };
+  const errno = -view.getInt32(NLMSGERR.ERROR, true);
+  if (!(flags & NLM_F.ACK_TLVS)) return { ...NO_WORDS, errno };
+  const quoted = flags & NLM_F.CAPPED ? NLMSG_HEADER_BYTES : view.getUint32(NLMSGERR.MESSAGE, true);
+  const attributes = parseAttributes(payload.subarray(NLMSGERR.MESSAGE + align4(quoted)));
   const detail = attributes.get(NLMSGERR_ATTR_MSG);
   const offset = attributes.get(NLMSGERR_ATTR_OFFS);
   return {
     errno,
     detail: detail && readString(detail),
     offset:
-      offset &&
-      new DataView(offset.buffer, offset.byteOffset, offset.byteLength).getUint32(0, true),
+      offset && offset.length >= 4
+        ? new DataView(offset.buffer, offset.byteOffset, offset.byteLength).getUint32(0, true)
+        : undefined,
   };
 }

@@ -128,6 +128,7 @@ export class QueueReceiver {
       return false;
     }
     this.#readAttributes(chunk, base + FIRST_ATTRIBUTE, end, slot);
+    if (slot.originalLength === 0) slot.originalLength = slot.length;
     if (slot.originalLength > LONGEST_LENGTH_FIELD) sayLongest(bytes, slot.offset);
     const outbound = this.#hook === NF_INET.LOCAL_OUT;
     const outputInterface = this.#outputInterface;
@@ -152,7 +153,7 @@ export class QueueReceiver {
     this.#state = 0;
     for (let at = start; at + 4 <= end; ) {
       const length = halves[at >> 1] ?? 0;
-      if (length < 4) break;
+      if (length < 4 || at + length > end) break;
       switch ((halves[(at >> 1) + 1] ?? 0) & NLA_TYPE_MASK) {
         case NFQA.PACKET_HDR:
           slot.id = words[(at + 4) >> 2] ?? 0;
@@ -180,7 +181,6 @@ export class QueueReceiver {
       }
       at += align4(length);
     }
-    if (slot.originalLength === 0) slot.originalLength = slot.length;
   }
 
   #countComplaint(chunk: Chunk, base: number): void {

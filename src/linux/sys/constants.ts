@@ -20,6 +20,7 @@ export const ERRNO = {
   EINVAL: 22,
   ENOSPC: 28,
   E2BIG: 7,
+  EPROTO: 71,
   EMSGSIZE: 90,
   EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,
@@ -91,8 +92,16 @@ export const LOOPBACK_IFINDEX = 1;
 /** Namespace type of setns(2) (linux/sched.h). */
 export const CLONE_NEWNET = 0x40000000;
 
-/** Number of bpf(2) (asm/unistd.h) on this machine. */
-export const NR_BPF: number = process.arch === 'x64' ? 321 : 280;
+/** Number of bpf(2) by `process.arch`: x86 has its own table of calls, the others asm-generic/unistd.h. */
+const NR_BPF_OF: Readonly<Record<string, number>> = {
+  x64: 321,
+  arm64: 280,
+  riscv64: 280,
+  loong64: 280,
+};
+
+/** Number of bpf(2) on this machine; -1, which is ENOSYS, where it is not known. */
+export const NR_BPF: number = NR_BPF_OF[process.arch] ?? -1;
 
 /** Number of pidfd_open(2), the same on every architecture. */
 export const NR_PIDFD_OPEN = 434;

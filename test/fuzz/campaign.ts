@@ -1,0 +1,146 @@
+/**
+ * What a fuzzing campaign is, and how one is run: for a time, case by case, each from a seed of its own, with an eye on
+ * time and memory. What fails is shrunk and kept.
+ *
+ * @module
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { Random } from '../helpers/random.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** A test input: bytes, or text. */
+export type Input = Uint8Array | string;
+
+/** A part of the library that is handed inputs it did not expect. */
+export interface Campaign {
+  readonly name: string;
+  /** The input of a seed. */
+  generate(random: Random): Input;
+  /**
+   * Hands it over.
+   *
+   * @throws whatever the library threw and should not have, or what was found wrong afterwards
+   */
+  check(input: Input): void | Promise<void>;
+}
+
+/** What a campaign did. */
+export interface Report {
+  readonly cases: number;
+  readonly seconds: number;
+  readonly slowestMs: number;
+  /** How much more memory was in use at the end than after the first tenth. */
+  readonly growthMiB: number;
+}
+
+/** Limits of a campaign. */
+export interface Limits {
+  readonly minutes: number;
+  readonly cases: number;
+}
+
+const MIB = 1 << 20;
+/** Far more than any case takes, on a busy machine too. */
+const SLOWEST_MS = 5_000;
+const MOST_GROWTH_MIB = 64;
+const SHRINK_MS = 30_000;
+const CORPUS = fileURLToPath(new URL('./corpus/', import.meta.url));
+
+/** Bytes in use once garbage is gone, where `--expose-gc` lets us say so. */
+function usedMiB(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / MIB;
+}
+
+/**
+ * Runs a campaign.
+ *
+ * @param seed of the first case
+ * @throws Error that says all there is to know, for the first case that fails
+ */
+export async function runCampaign(
+  campaign: Campaign,
+  seed: number,
+  { minutes, cases: most }: Limits,
+): Promise<Report> {
+  using watchdog = new Watchdog(campaign.name);
+  const start = Date.now();
+  const milliseconds = minutes * 60_000;
+  let cases = 0;
+  let slowestMs = 0;
+  let settledMiB: number | null = null;
+  while (cases < most && Date.now() - start < milliseconds) {
+    const caseSeed = (seed + cases) >>> 0;
+    watchdog.begin(caseSeed);
+    slowestMs = Math.max(slowestMs, await runCase(campaign, caseSeed));
+    cases++;
+    if (settledMiB === null && Date.now() - start > milliseconds / 10) settledMiB = usedMiB();
+  }
+  const growthMiB = usedMiB() - (settledMiB ?? usedMiB());
+  if (globalThis.gc && growthMiB > MOST_GROWTH_MIB) {
+    throw new Error(`${campaign.name}: ${growthMiB.toFixed(0)} MiB more after ${cases} cases`);
+  }
+  return { cases, seconds: (Date.now() - start) / 1000, slowestMs, growthMiB };
+}
+
+/** @returns milliseconds it took */
+export async function runCase(campaign: Campaign, seed: number): Promise<number> {
+  const input = campaign.generate(new Random(seed));
+  const start = performance.now();
+  try {
+    await campaign.check(input);
+  } catch (error) {
+    const smallest = await shrink(campaign, input);
+    const path = keep(campaign.name, seed, { input: encodeInput(smallest) });
+    throw new Error(`${campaign.name} SEED=${seed}, kept as ${path}: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  const tookMs = performance.now() - start;
+  if (tookMs <= SLOWEST_MS) return tookMs;
+  const path = keep(campaign.name, seed, { input: encodeInput(input) });
+  throw new Error(`${campaign.name} SEED=${seed}, kept as ${path}: took ${tookMs.toFixed(0)} ms`);
+}
+
+/** A smaller input that fails too, as fast-check finds it. */
+async function shrink(campaign: Campaign, input: Input): Promise<Input> {
+  const arbitrary: fc.Arbitrary<Input> =
+    typeof input === 'string'
+      ? fc.string({ unit: 'binary', maxLength: input.length })
+      : fc.uint8Array({ maxLength: input.length });
+  const property = fc.asyncProperty(arbitrary, async (smaller) => campaign.check(smaller));
+  const { counterexample } = await fc.check(property, {
+    examples: [[input]],
+    numRuns: 1,
+    interruptAfterTimeLimit: SHRINK_MS,
+  });
+  return counterexample?.[0] ?? input;
+}
+
+/**
+ * Writes a failing case where `corpus.test.ts` finds it.
+ *
+ * @returns the name of the file
+ */
+export function keep(campaign: string, seed: number, content: object): string {
+  mkdirSync(CORPUS, { recursive: true });
+  const name = `${campaign}-${seed}.json`;
+  writeFileSync(`${CORPUS}${name}`, `${JSON.stringify({ campaign, ...content }, null, 2)}\n`);
+  return `test/fuzz/corpus/${name}`;
+}
+
+/** An input as JSON has it. */
+export type EncodedInput = { readonly text: string } | { readonly hex: string };
+
+function encodeInput(input: Input): EncodedInput {
+  return typeof input === 'string' ? { text: input } : { hex: Buffer.from(input).toString('hex') };
+}
+
+/** The input of a file. */
+export function decodeInput(encoded: EncodedInput): Input {
+  return 'text' in encoded ? encoded.text : Uint8Array.from(Buffer.from(encoded.hex, 'hex'));
+}
