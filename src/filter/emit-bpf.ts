@@ -15,6 +15,7 @@ import { R0, R1 } from '../bpf/instruction.ts';
 import { type Body, emitBody, prepareBody } from './bpf/body.ts';
 import { checkContext, differsInSegments, prepareCheck } from './bpf/checks.ts';
 import { CONTEXT, type Exits, SKB } from './bpf/frame.ts';
+import { joinLists } from './bpf/lists.ts';
 import { emitLoopbackSkip, emitNetworkHeader } from './bpf/network-header.ts';
 import type { BpfOptions, BpfProgram, Inexactness } from './bpf/options.ts';
 import { makePlan } from './bpf/plan.ts';
@@ -80,10 +81,9 @@ function makeVariant(
   worlds: Worlds,
 ): Variant {
   const context = checkContext(options, segments);
-  const plan = makePlan(
-    tests,
-    tests.map((test) => prepareCheck(test, context)),
-  );
+  const checks = tests.map((test) => prepareCheck(test, context));
+  const joined = joinLists({ tests, checks });
+  const plan = makePlan(joined.tests, joined.checks);
   const route = routePlan(plan, worlds);
   const inexact = new Map<string, Inexactness>();
   const add = (test: number, reason: Inexactness['reason']): void => {
@@ -91,8 +91,8 @@ function makeVariant(
     inexact.set(`${field} ${reason}`, { field, reason });
   };
   for (const test of plan.unknownTests) {
-    const check = prepareCheck(tests[test] as FilterTest, context);
-    if (check.kind === 'unknown') add(test, check.reason);
+    const check = checks[test];
+    if (check?.kind === 'unknown') add(test, check.reason);
   }
   for (const { node } of route.steps) {
     const { check } = node;

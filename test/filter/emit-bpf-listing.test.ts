@@ -24,6 +24,16 @@ const GOLDEN: readonly (readonly [file: string, filter: string, options: BpfOpti
     'tcp.DstPort == 80 or tcp.DstPort == 443 or tcp.DstPort == 8080 or tcp.DstPort == 8443',
     OUTBOUND,
   ],
+  [
+    'long-list-of-ports',
+    [53, 80, 81, 443, 8080, 8443, 9090].map((port) => `tcp.DstPort == ${port}`).join(' or '),
+    OUTBOUND,
+  ],
+  [
+    'excluded-ipv6-addresses',
+    [1, 2, 5, 7, 11, 13].map((host) => `remoteAddr != 2001:db8::${host}`).join(' and '),
+    OUTBOUND,
+  ],
   ['range-of-addresses', 'ip.DstAddr >= 10.0.0.0 and ip.DstAddr <= 10.255.255.255', OUTBOUND],
   ['address-then-port', 'ip.SrcAddr == 10.0.0.1 and udp.SrcPort == 53', FORWARD],
   ['ipv6-addresses', 'ipv6.SrcAddr == fe80::1 or ipv6.SrcAddr >= ff00::', FORWARD],

@@ -211,10 +211,34 @@ test('the caller says what a match returns, and may write its ends', () => {
   expect(runProgram(written.instructions, dns, { 8: 0xaa })).toBe(1);
 });
 
-test('a list of one field loads it once', () => {
-  const list = Array.from({ length: 100 }, (_, at) => `tcp.DstPort == ${at + 1}`).join(' or ');
-  const one = compile('tcp.DstPort == 1', OUTBOUND).instructions.length;
-  expect(compile(list, OUTBOUND).instructions.length).toBe(one + 99);
+describe('lists of constants', () => {
+  const tests = (operator: string, glue: string, step: number): string =>
+    Array.from({ length: 100 }, (_, at) => `tcp.DstPort ${operator} ${at * step + 1}`).join(glue);
+  const swaps = (filter: string): number =>
+    compile(filter, OUTBOUND).instructions.filter(({ opcode }) => opcode === 0xdc).length;
+
+  test('load their field once', () => {
+    expect(swaps(tests('==', ' or ', 2))).toBe(swaps('tcp.DstPort == 1'));
+  });
+
+  test('of neighbours are one range', () => {
+    const one = compile('tcp.DstPort == 1', OUTBOUND).instructions.length;
+    expect(compile(tests('==', ' or ', 1), OUTBOUND).instructions.length).toBeLessThan(one + 5);
+  });
+
+  test.each([0, 1, 2, 3, 99, 100, 101, 197, 198, 199, 200, 201, 65_535])('port %i', (port) => {
+    const packet = ipv4({}, tcp({ destinationPort: port }));
+    const isListed = port % 2 === 1 && port < 200;
+    expect(run(tests('==', ' or ', 2), OUTBOUND, packet)).toBe(isListed);
+    expect(run(tests('!=', ' and ', 2), OUTBOUND, packet)).toBe(!isListed);
+  });
+
+  test('without the header nothing of them is true', () => {
+    const packet = ipv4({ protocol: 17 }, udp({}));
+    expect(run(tests('==', ' or ', 2), OUTBOUND, packet)).toBe(false);
+    expect(run(tests('!=', ' and ', 2), OUTBOUND, packet)).toBe(false);
+    expect(run(`${tests('==', ' or ', 2)} or udp`, OUTBOUND, packet)).toBe(true);
+  });
 });
 
 describe('a value is loaded again where its registers may hold another', () => {
