@@ -7,6 +7,7 @@
 import { openSync, readFileSync } from 'node:fs';
 import { UnsupportedError } from '../errors.ts';
 import { ERRNO, MOUNT_CALL } from './sys/constants.ts';
+import { fileCall } from './sys/file-error.ts';
 import { errnoText, lastErrno, libc } from './sys/libc.ts';
 import { cString } from './sys/memory.ts';
 
@@ -28,11 +29,12 @@ export function findCgroupMount(mountInfo: string = readMountInfo()): string | n
  * @throws {@link UnsupportedError} when there is none and none can be made
  */
 export function openRootCgroup(mountPoint: string | null = findCgroupMount()): number {
-  return mountPoint === null ? mountDetached() : openSync(mountPoint, 'r');
+  if (mountPoint === null) return mountDetached();
+  return fileCall(`open the control group ${mountPoint}`, () => openSync(mountPoint, 'r'));
 }
 
 function readMountInfo(): string {
-  return readFileSync('/proc/self/mountinfo', 'utf8');
+  return fileCall('list the file systems', () => readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
 /** Blanks are written as `\040` there (proc_pid_mountinfo(5)). */

@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../divert/options.ts';
 import type { Filter } from '../filter/index.ts';
 import { QueueAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
+import { closeAll } from './close-all.ts';
 import { ChannelSets, type FilterSetMaps } from './filter-sets.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
@@ -103,9 +104,11 @@ export class OwnRules implements ChannelRules {
   }
 
   close(): void {
-    this.#group?.close();
-    this.#sets.close();
-    this.#attribution?.close();
+    closeAll([
+      () => this.#group?.close(),
+      () => this.#sets.close(),
+      () => this.#attribution?.close(),
+    ]);
   }
 
   release(): Promise<void> {

@@ -148,7 +148,12 @@ class SetMirror implements SetListener, Disposable {
   constructor(set: FilterSet, name: string) {
     this.#set = set;
     this.#values = new Half('values', name);
-    this.#prefixes = new Half('prefixes', name);
+    try {
+      this.#prefixes = new Half('prefixes', name);
+    } catch (error) {
+      this.#values[Symbol.dispose]();
+      throw error;
+    }
     try {
       this.replaced();
     } catch (error) {

@@ -10,6 +10,7 @@ import type { Slot } from '../divert/slot.ts';
 import type { Filter } from '../filter/index.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { type ChannelRules, OwnRules, PROGRAM_NAME } from './channel-rules.ts';
+import { closeInTurn } from './close-all.ts';
 import { type Destination, Injector } from './inject/injector.ts';
 import { checkChangedSuperPacket } from './large-packets.ts';
 import { swap32 } from './nfqueue/byte-order.ts';
@@ -211,12 +212,14 @@ export class LinuxNetworkChannel implements NetworkChannel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.detach();
-    this.#wakeup?.close();
-    await this.#queue.close();
-    this.#rules.close();
-    await this.#injector?.close();
-    await this.#rules.release();
+    await closeInTurn([
+      () => this.detach(),
+      () => this.#wakeup?.close(),
+      () => this.#queue.close(),
+      () => this.#rules.close(),
+      () => this.#injector?.close(),
+      () => this.#rules.release(),
+    ]);
   }
 
   /** Whether a super-packet became so short that the kernel, which would cut it still, drops it. */

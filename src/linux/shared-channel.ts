@@ -6,6 +6,7 @@
 import type { ResolvedOptions } from '../divert/options.ts';
 import type { Filter } from '../filter/index.ts';
 import { OwnRules } from './channel-rules.ts';
+import { closeInTurn } from './close-all.ts';
 import { openQueues, type Queue } from './nfqueue/queue.ts';
 import type { RuleCounters } from './nftables/ruleset.ts';
 import { type Registration, registerHandle } from './registry/registration.ts';
@@ -99,11 +100,13 @@ export class SharedChannel {
   }
 
   async #close(): Promise<void> {
-    this.#registration?.close();
-    this.#rules.remove();
-    await Promise.all(this.#queues.map((queue) => queue.close()));
-    this.#rules.close();
-    await this.#rules.release();
+    await closeInTurn([
+      () => this.#registration?.close(),
+      () => this.#rules.remove(),
+      () => Promise.all(this.#queues.map((queue) => queue.close())),
+      () => this.#rules.close(),
+      () => this.#rules.release(),
+    ]);
   }
 
   /** What waits in the queues now comes again once it is accepted. */

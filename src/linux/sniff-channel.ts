@@ -14,6 +14,7 @@ import { MATCH, type Matcher, MatchInput } from '../filter/match-input.ts';
 import { ADDRESS_FLAGS } from '../packet/address.ts';
 import { RecordAttribution, wantsProcess } from './attribution/attribution.ts';
 import { loadProgram, type Program } from './bpf/program.ts';
+import { closeInTurn } from './close-all.ts';
 import { ChannelSets, type FilterSetMaps } from './filter-sets.ts';
 import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
@@ -135,14 +136,16 @@ export class SniffChannel implements NetworkChannel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.detach();
-    this.#rules.close();
-    this.#sets.close();
-    this.#wakeup?.close();
-    this.#reader.close();
-    this.#attribution?.close();
-    await this.#injector?.close();
-    await this.#ruleset.release();
+    await closeInTurn([
+      () => this.detach(),
+      () => this.#rules.close(),
+      () => this.#sets.close(),
+      () => this.#wakeup?.close(),
+      () => this.#reader.close(),
+      () => this.#attribution?.close(),
+      () => this.#injector?.close(),
+      () => this.#ruleset.release(),
+    ]);
   }
 
   #withRules<T>(filter: Filter, use: (rules: readonly RuleSpec[]) => T): T {

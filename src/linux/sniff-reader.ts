@@ -108,7 +108,11 @@ export class SniffReader {
   /** Slots stay valid. Idempotent. */
   close(): void {
     if (!this.#isOpen) return;
-    this.counts();
+    try {
+      this.counts();
+    } catch {
+      // What was read last stays.
+    }
     this.#isOpen = false;
     this.ring.close();
     this.#counters.close();

@@ -71,10 +71,13 @@ export class RingBuffer implements Disposable {
     });
     this.fd = this.#map.fd;
     this.#mask = sizeBytes - 1;
+    let consumer: Mapping | undefined;
     try {
-      this.#consumer = mapShared(this.fd, 0, PAGE_BYTES, 'write');
+      consumer = mapShared(this.fd, 0, PAGE_BYTES, 'write');
+      this.#consumer = consumer;
       this.#producer = mapShared(this.fd, PAGE_BYTES, PAGE_BYTES + 2 * sizeBytes, 'read');
     } catch (error) {
+      consumer?.unmap();
       this.#map.close();
       throw error;
     }

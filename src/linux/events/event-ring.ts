@@ -148,7 +148,11 @@ export class EventRing implements Disposable {
   /** Idempotent. */
   close(): void {
     if (!this.#isOpen) return;
-    this.counters();
+    try {
+      this.counters();
+    } catch {
+      // What was read last stays.
+    }
     this.#isOpen = false;
     this.#wakeup?.close();
     this.#ring.close();

@@ -11,6 +11,7 @@ import { decodeFlowEvent } from '../../divert/event-record.ts';
 import type { Filter } from '../../filter/index.ts';
 import { EVENT_RECORD, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import type { BpfMap } from '../bpf/map.ts';
+import { closeAll } from '../close-all.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
 import { ChannelSets } from '../filter-sets.ts';
@@ -120,7 +121,7 @@ export class FlowChannel implements EventChannel {
   }
 
   #free(): void {
-    for (const close of this.#closers.reverse()) close();
+    closeAll(this.#closers.reverse());
   }
 
   #useFilter(filter: Filter): void {

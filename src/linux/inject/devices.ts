@@ -49,10 +49,16 @@ export class Devices {
 
   constructor(namespace: string | undefined) {
     const { AF_INET, SOCK_DGRAM, SOCK_CLOEXEC } = SOCKET;
-    [this.route, this.#control] = withNamespace(namespace, () => [
-      new RouteSocket(),
-      check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', 'open a socket'),
-    ]);
+    [this.#control, this.route] = withNamespace(namespace, () => {
+      const control = libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      check(control, 'socket', 'open a socket');
+      try {
+        return [control, new RouteSocket()];
+      } catch (error) {
+        libc.close(control);
+        throw error;
+      }
+    });
   }
 
   /**

@@ -187,7 +187,12 @@ class Incoming {
     this.#options = options;
     this.#mark = mark;
     this.#ingress = new Ingress(options.programName, mark, this.#frame);
-    this.#visit = new NamespaceVisit(options.namespace);
+    try {
+      this.#visit = new NamespaceVisit(options.namespace);
+    } catch (error) {
+      this.#ingress.close();
+      throw error;
+    }
   }
 
   send(bytes: Uint8Array, interfaceIndex: number, isForwarded: boolean): void {

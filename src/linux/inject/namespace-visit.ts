@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { CLONE_NEWNET } from '../sys/constants.ts';
 import { check, libc } from '../sys/libc.ts';
+import { openNamespace, returnTo } from '../sys/namespace.ts';
 
 /** Keeps both namespaces open, so that a visit is two system calls. */
 export class NamespaceVisit {
@@ -15,8 +16,13 @@ export class NamespaceVisit {
   /** @param path of the namespace; undefined: the thread's own, and a visit costs nothing */
   constructor(path: string | undefined) {
     if (path === undefined) return;
-    this.#own = openSync('/proc/thread-self/ns/net', 'r');
-    this.#target = openSync(path, 'r');
+    this.#own = openNamespace();
+    try {
+      this.#target = openNamespace(path);
+    } catch (error) {
+      closeSync(this.#own);
+      throw error;
+    }
   }
 
   /** @param action synchronous */
@@ -26,7 +32,7 @@ export class NamespaceVisit {
     try {
       return action();
     } finally {
-      check(libc.setns(this.#own, CLONE_NEWNET), 'setns', 'return to the own network namespace');
+      returnTo(this.#own);
     }
   }
 

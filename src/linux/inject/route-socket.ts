@@ -7,8 +7,9 @@
 import { SystemError } from '../../errors.ts';
 import { concat } from '../netlink/attribute.ts';
 import { NLMSG, NLMSG_HEADER_BYTES } from '../netlink/message.ts';
-import { MSG, NETLINK, SOCKET } from '../sys/constants.ts';
-import { check, errnoText, libc } from '../sys/libc.ts';
+import { receive } from '../netlink/socket.ts';
+import { NETLINK, SOCKET } from '../sys/constants.ts';
+import { check, errnoText, libc, retryTransient } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 
 const NLM_F = { REQUEST: 0x1, ACK: 0x4, DUMP: 0x300, CREATE: 0x400 } as const;
@@ -33,7 +34,12 @@ export class RouteSocket {
     this.#fd = check(libc.socket(AF_NETLINK, type, NETLINK.NETLINK_ROUTE), 'socket', what);
     const kernel = allocate(SOCKADDR_NL_BYTES);
     kernel.view.setUint16(0, AF_NETLINK, true);
-    check(libc.connect(this.#fd, kernel.bytes, SOCKADDR_NL_BYTES), 'connect', what);
+    try {
+      check(libc.connect(this.#fd, kernel.bytes, SOCKADDR_NL_BYTES), 'connect', what);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** The answer to a question; empty when there is none. */
@@ -73,11 +79,12 @@ export class RouteSocket {
     view.setUint32(0, message.length, true);
     view.setUint16(4, type, true);
     view.setUint16(6, flags | NLM_F.REQUEST, true);
-    check(libc.send(this.#fd, message, message.length, 0), 'send', 'ask for routes and devices');
+    const sent = retryTransient(() => libc.send(this.#fd, message, message.length, 0));
+    check(sent, 'send', 'ask for routes and devices');
     const answers: RouteMessage[] = [];
     for (;;) {
       const { bytes } = this.#reply;
-      const length = libc.recv(this.#fd, bytes, bytes.length, MSG.MSG_DONTWAIT);
+      const length = receive(this.#fd, bytes);
       if (length <= 0) return answers;
       collect(bytes.slice(0, length), answers);
       if (answers.at(-1)?.type === NLMSG.DONE) return answers;

@@ -13,6 +13,7 @@ import { SystemError, UnsupportedError } from '../../errors.ts';
 import { BPF_PROG_TYPE } from '../bpf/constants.ts';
 import { loadProgram } from '../bpf/program.ts';
 import { IFREQ, IOCTL } from '../sys/constants.ts';
+import { fileCall, fileError } from '../sys/file-error.ts';
 import { errnoText, lastErrno, libc } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { DEVICE_PREFIX, type Devices } from './devices.ts';
@@ -31,6 +32,8 @@ const TC_ACT_SHOT = 2;
 /** Where a frame says which device it is for (`Frame.fill`). */
 const FRAME_INTERFACE = 6;
 const STACK_INTERFACE = -4;
+/** What opening the file of a driver that is not there fails with. */
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ENXIO']);
 
 export class Tap {
   readonly #fd: number;
@@ -53,7 +56,9 @@ export class Tap {
   }
 
   send(frame: Frame): void {
-    writeSync(this.#fd, frame.memory.bytes, 0, frame.length);
+    fileCall('put a packet into a TAP device', () =>
+      writeSync(this.#fd, frame.memory.bytes, 0, frame.length),
+    );
   }
 
   /** Resolves when the device is gone, which takes the kernel some milliseconds. */
@@ -66,7 +71,9 @@ function openTun(): number {
   try {
     return openSync(TUN_PATH, 'r+');
   } catch (cause) {
-    const isForbidden = cause instanceof Error && 'code' in cause && cause.code === 'EACCES';
+    const { code } = cause as NodeJS.ErrnoException;
+    const isForbidden = code === 'EACCES';
+    if (!isForbidden && !MISSING.has(code ?? '')) throw fileError(cause, `open ${TUN_PATH}`);
     throw new UnsupportedError(
       TUN_PATH,
       `An incoming packet of more than 3,698 bytes needs a TAP device, and ${TUN_PATH} ${isForbidden ? 'may not be opened' : 'is not there'}.`,

@@ -9,7 +9,7 @@
 import { close as closeFile } from 'node:fs';
 import { NetlinkError, UnsupportedError } from '../../errors.ts';
 import { ERRNO, MSG, NETLINK, OPTION, SOCKET } from '../sys/constants.ts';
-import { check, errnoText, lastErrno, libc } from '../sys/libc.ts';
+import { check, errnoText, isTransient, lastErrno, libc, retryTransient } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { concat } from './attribute.ts';
 import {
@@ -28,6 +28,8 @@ const SOCKADDR_NL_BYTES = 12;
 const RECEIVE_BYTES = 65536;
 /** sendto(2) refuses more than the send buffer; a rule set of ours is far below. */
 const SEND_BUFFER_BYTES = 1 << 20;
+/** An answer that could not be read for a moment is read again so often. */
+const MAX_TRIES = 100;
 
 export class NetlinkSocket {
   readonly fd: number;
@@ -44,17 +46,23 @@ export class NetlinkSocket {
       'socket',
       'open a netlink socket',
     );
-    const kernel = allocate(SOCKADDR_NL_BYTES);
-    kernel.view.setUint16(0, AF_NETLINK, true);
-    check(libc.bind(this.fd, kernel.bytes, SOCKADDR_NL_BYTES), 'bind', 'bind a netlink socket');
-    check(
-      libc.connect(this.fd, kernel.bytes, SOCKADDR_NL_BYTES),
-      'connect',
-      'connect a netlink socket',
-    );
+    try {
+      this.#connect();
+    } catch (error) {
+      libc.close(this.fd);
+      throw error;
+    }
     this.setOption(OPTION.SOL_NETLINK, OPTION.NETLINK_EXT_ACK, 1);
     this.setOption(OPTION.SOL_NETLINK, OPTION.NETLINK_CAP_ACK, 1);
     this.setOption(OPTION.SOL_SOCKET, OPTION.SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+  }
+
+  #connect(): void {
+    const kernel = allocate(SOCKADDR_NL_BYTES);
+    kernel.view.setUint16(0, SOCKET.AF_NETLINK, true);
+    const { bytes } = kernel;
+    check(libc.bind(this.fd, bytes, SOCKADDR_NL_BYTES), 'bind', 'bind a netlink socket');
+    check(libc.connect(this.fd, bytes, SOCKADDR_NL_BYTES), 'connect', 'connect a netlink socket');
   }
 
   /** Sets an integer socket option; a refusal is left to what depends on it. Returns whether it took. */
@@ -132,13 +140,14 @@ export class NetlinkSocket {
   #send(operation: string, messages: readonly NetfilterMessage[]): number {
     const first = this.#sequence;
     const bytes = concat(messages.map((message) => encodeMessage(message, this.#sequence++)));
-    check(libc.send(this.fd, bytes, bytes.length, 0), 'send', operation);
+    const sent = retryTransient(() => libc.send(this.fd, bytes, bytes.length, 0));
+    check(sent, 'send', operation);
     return first;
   }
 
   #receive(): Reply[] | null {
     const buffer = this.#receiveBuffer.bytes;
-    const length = libc.recv(this.fd, buffer, buffer.length, MSG.MSG_DONTWAIT);
+    const length = receive(this.fd, buffer);
     if (length < 0) {
       const errno = lastErrno();
       if (errno === ERRNO.EAGAIN) return null;
@@ -146,6 +155,22 @@ export class NetlinkSocket {
     }
     return parseReplies(buffer.subarray(0, length));
   }
+}
+
+/**
+ * recv(2) without waiting. What the kernel was asked to do it has done already, so its answer is not
+ * given up for a failure of a moment.
+ *
+ * @returns as recv(2); errno is EAGAIN when there is nothing
+ */
+export function receive(fd: number, buffer: Uint8Array): number {
+  let length = libc.recv(fd, buffer, buffer.length, MSG.MSG_DONTWAIT);
+  for (let tries = 1; length < 0 && tries < MAX_TRIES; tries++) {
+    const errno = lastErrno();
+    if (errno === ERRNO.EAGAIN || !isTransient(errno)) break;
+    length = libc.recv(fd, buffer, buffer.length, MSG.MSG_DONTWAIT);
+  }
+  return length;
 }
 
 function refusal(operation: string, reply: Reply): NetlinkError | undefined {

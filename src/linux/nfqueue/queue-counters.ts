@@ -51,7 +51,11 @@ export class QueueCounters {
   /** The queue is about to be closed: what is counted now stays readable. Idempotent. */
   close(): void {
     if (this.#closed) return;
-    this.#read();
+    try {
+      this.#read();
+    } catch {
+      // What was read last stays.
+    }
     this.#closed = true;
     this.#list.close();
   }

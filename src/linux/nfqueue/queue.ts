@@ -99,8 +99,12 @@ export class Queue implements QueueEnd {
 
   #bindFreeNumber(namespace: string | undefined): number {
     const list = new QueueList(namespace);
-    const taken = new Set(list.read().map((instance) => instance.number));
-    list.close();
+    const taken = new Set<number>();
+    try {
+      for (const instance of list.read()) taken.add(instance.number);
+    } finally {
+      list.close();
+    }
     const start = Math.floor(Math.random() * NUMBERS);
     let refused: unknown;
     for (let step = 0; step < NUMBERS; step++) {

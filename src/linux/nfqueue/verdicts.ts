@@ -11,8 +11,7 @@
 import { align4 } from '../netlink/attribute.ts';
 import { NLM_F } from '../netlink/message.ts';
 import { NF } from '../nftables/constants.ts';
-import { ERRNO } from '../sys/constants.ts';
-import { check, lastErrno, libc } from '../sys/libc.ts';
+import { check, isTransient, lastErrno, libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { swap32 } from './byte-order.ts';
 import { NFNL_SUBSYS_QUEUE, NFQA, NFQNL_MSG } from './constants.ts';
@@ -165,10 +164,4 @@ export class VerdictWriter {
     this.#length = start + align4(lengthBytes);
     return start;
   }
-}
-
-/** The kernel had no memory for a moment, or a signal came in. */
-function isTransient(errno: number): boolean {
-  const { EAGAIN, EINTR, ENOBUFS, ENOMEM } = ERRNO;
-  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS || errno === ENOMEM;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { fileCall } from '../sys/file-error.ts';
 import { withNamespace } from '../sys/namespace.ts';
 
 const PATH = '/proc/thread-self/net/netfilter/nfnetlink_queue';
@@ -26,6 +27,7 @@ export class QueueList {
   readonly #namespace: string | undefined;
   #fd: number | null = null;
   #isReadable = true;
+  #isForbidden = false;
 
   /** @param namespace path of the network namespace; undefined: the thread's own */
   constructor(namespace: string | undefined) {
@@ -35,6 +37,8 @@ export class QueueList {
 
   /** false: only root may read the list, and this process is not. */
   get isReadable(): boolean {
+    // What failed for another reason, such as too many open files, may do now.
+    if (this.#fd === null && !this.#isForbidden) this.#open();
     return this.#isReadable;
   }
 
@@ -44,11 +48,21 @@ export class QueueList {
     const buffer = Buffer.alloc(65536);
     let length = 0;
     for (;;) {
-      const count = readSync(this.#fd, buffer, length, buffer.length - length, length);
+      const count = this.#readPart(this.#fd, buffer, length);
       if (count === 0) break;
       length += count;
     }
     return buffer.toString('latin1', 0, length).split('\n').filter(Boolean).map(parseLine);
+  }
+
+  #readPart(fd: number, buffer: Uint8Array, position: number): number {
+    const read = (): number => readSync(fd, buffer, position, buffer.length - position, position);
+    try {
+      return read();
+    } catch {
+      // The kernel had no memory for a moment, or a signal came in.
+      return fileCall('read the list of queues', read);
+    }
   }
 
   close(): void {
@@ -59,9 +73,12 @@ export class QueueList {
   #open(): void {
     try {
       this.#fd = withNamespace(this.#namespace, () => openSync(PATH, 'r'));
+      this.#isReadable = true;
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
       // Without the file, nfnetlink_queue is not loaded yet: there are no queues.
-      this.#isReadable = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      this.#isReadable = code === 'ENOENT';
+      this.#isForbidden = code === 'EACCES' || code === 'EPERM';
     }
   }
 }

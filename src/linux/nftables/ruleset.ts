@@ -15,6 +15,7 @@ import { parseAttributes, readNumber, string, uint32be } from '../netlink/attrib
 import { NFGEN_HEADER_BYTES } from '../netlink/message.ts';
 import { NetlinkSocket, needsNetAdmin } from '../netlink/socket.ts';
 import { ERRNO } from '../sys/constants.ts';
+import { fileCall } from '../sys/file-error.ts';
 import { withNamespace } from '../sys/namespace.ts';
 import {
   NFNL_SUBSYS_NFTABLES,
@@ -97,6 +98,8 @@ export class Ruleset {
   readonly #chains: Chain[] = [];
   readonly #groups = new Set<RuleGroup>();
   readonly #unusedCounters: string[] = [];
+  /** Of closed handles, whose rules the kernel did not take out yet. */
+  readonly #stuck = new Set<RuleGroup>();
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
   static readonly #queueExpressions: Record<'one' | 'many', readonly QueueExpression[]> = {
     one: [queueNative, queueTarget],
@@ -113,7 +116,9 @@ export class Ruleset {
    * @throws {@link UnsupportedError} without CAP_NET_ADMIN or on a kernel without owned tables
    */
   static acquire(namespace: string | undefined): Ruleset {
-    const { dev, ino } = withNamespace(namespace, () => statSync('/proc/thread-self/ns/net'));
+    const { dev, ino } = withNamespace(namespace, () =>
+      fileCall('look at a network namespace', () => statSync('/proc/thread-self/ns/net')),
+    );
     const key = `${dev}:${ino}`;
     const ruleset = Ruleset.#open.get(key) ?? new Ruleset(key, namespace);
     ruleset.#users++;
@@ -226,6 +231,19 @@ export class Ruleset {
     transaction.commit(this.#socket, 'remove the rules of a handle');
     this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
+    this.#stuck.delete(group);
+  }
+
+  /** @internal its handle closes, and its rules could not be removed: they are tried again with every change */
+  noteStuck(group: RuleGroup): void {
+    this.#stuck.add(group);
+  }
+
+  #removeStuck(): void {
+    for (const group of this.#stuck) {
+      this.remove(group);
+      this.removeCounters(group);
+    }
   }
 
   /** @internal they go with the next change: one of their own would take the kernel 10 ms */
@@ -262,7 +280,8 @@ export class Ruleset {
   async release(): Promise<void> {
     if (--this.#users > 0) return;
     const nobodyElse = this.#queues.isReadable && this.#queues.read().length === 0;
-    if (nobodyElse) await this.#close();
+    // Rules that nobody could take out go with the table, whatever that costs.
+    if (nobodyElse || this.#stuck.size > 0) await this.#close();
   }
 
   #close(): Promise<void> {
@@ -277,6 +296,7 @@ export class Ruleset {
     rules: readonly RuleSpec[],
     prepare: (transaction: Transaction) => void,
   ): void {
+    this.#removeStuck();
     const used = this.#takeChains(rules, group.chains);
     const all = new Set([...group.chains, ...used]);
     const fresh = [...all].filter((chain) => !this.#chains.includes(chain));
@@ -462,17 +482,23 @@ export class RuleGroup {
   /** Takes the rules out; nothing new is matched from here on. Idempotent. */
   remove(): void {
     if (!this.#installed) return;
-    this.#installed = false;
     this.#ruleset.remove(this);
+    this.#installed = false;
   }
 
   /** Takes the counters out as well, when nothing can count any more. Idempotent. */
   close(): void {
-    this.remove();
     if (!this.#isCounting) return;
-    this.counters();
-    this.#isCounting = false;
-    this.#ruleset.removeCounters(this);
+    try {
+      this.remove();
+      this.counters();
+      this.#ruleset.removeCounters(this);
+    } catch (error) {
+      if (this.#installed) this.#ruleset.noteStuck(this);
+      throw error;
+    } finally {
+      this.#isCounting = false;
+    }
   }
 }
 

@@ -100,11 +100,14 @@ class RegisteredHandle implements Registration {
     try {
       stampRecord(this.#record.memory.view, REFLECT_EVENT_NUMBER.CLOSE);
       publisher.publish(this.#record);
+      this.#map.close();
+      // A reflect handle that was opened in between has listed the map, but was not told.
+      publisher.publishTo(publisher.findNew(), this.#record);
+    } catch {
+      // Who was not told sees that the map is gone.
     } finally {
       this.#map.close();
     }
-    // A reflect handle that was opened in between has listed the map, but was not told.
-    publisher.publishTo(publisher.findNew(), this.#record);
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { ChannelListener, EventChannel, EventCounters } from '../../divert/backend.ts';
 import type { DivertEvent } from '../../divert/event.ts';
 import type { ResolvedEventOptions } from '../../divert/event-options.ts';
@@ -13,11 +13,13 @@ import { EVENT_NOTES, SOCKET_EVENT } from '../../packet/event-layout.ts';
 import { createLink, type Link } from '../bpf/link.ts';
 import { loadProgram, type Program } from '../bpf/program.ts';
 import { openRootCgroup } from '../cgroup.ts';
+import { closeAll } from '../close-all.ts';
 import { EventRing, type Residual } from '../events/event-ring.ts';
 import { createResidual } from '../events/residual.ts';
 import { ChannelSets, type FilterSetMaps } from '../filter-sets.ts';
 import { namespaceCookie } from '../namespace-cookie.ts';
 import { SocketTracker } from '../sockets/tracker.ts';
+import { openNamespace } from '../sys/namespace.ts';
 import { SOCKET_EVENT_NUMBER } from './event-number.ts';
 import { type Features, probeFeatures } from './features.ts';
 import { HandleOrder } from './handle-order.ts';
@@ -31,7 +33,6 @@ import { createMaps, type SocketMaps } from './state.ts';
 
 /** As `bpftool prog` and `bpftool map` show it, 15 letters at most: whose it is. */
 const KERNEL_NAME = `ndivert_${process.pid}`;
-const OWN_NAMESPACE = '/proc/thread-self/ns/net';
 
 export class SocketChannel implements EventChannel {
   readonly #options: ResolvedEventOptions;
@@ -113,9 +114,7 @@ export class SocketChannel implements EventChannel {
   #release(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.detach();
-    for (const close of this.#closers.reverse()) close();
-    this.#localEnds.close();
+    closeAll([() => this.detach(), ...this.#closers.reverse(), () => this.#localEnds.close()]);
   }
 
   #programOptions(filter: Filter, plan: HookPlan, sets: FilterSetMaps['maps']): ProgramOptions {
@@ -145,7 +144,7 @@ export class SocketChannel implements EventChannel {
   #attach(programs: readonly HookProgram[]): void {
     const loaded: Program[] = [];
     const cgroup = openRootCgroup();
-    const namespace = openSync(this.#options.namespace ?? OWN_NAMESPACE, 'r');
+    const namespace = openBeside(cgroup, this.#options.namespace);
     const isFirst = this.#links.size === 0;
     try {
       for (const { hook, instructions } of programs) {
@@ -208,4 +207,14 @@ export class SocketChannel implements EventChannel {
     if (isBlocked && event === SOCKET_EVENT_NUMBER.listen) this.#refusal.refuse(record);
     if (this.#options.mode !== 'drop') sink(decodeSocketEvent(record));
   };
+}
+
+/** Opens the namespace; when that fails, lets the control group go. */
+function openBeside(cgroup: number, path: string | undefined): number {
+  try {
+    return openNamespace(path);
+  } catch (error) {
+    closeSync(cgroup);
+    throw error;
+  }
 }

@@ -10,10 +10,13 @@
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';
 import { SystemError } from '../../errors.ts';
-import { PIDFD_CALL } from './constants.ts';
+import { ERRNO, PIDFD_CALL } from './constants.ts';
 
 /** Memory as libc takes it: a view (by address, `byteOffset` honoured) or a raw address. */
 export type Pointer = Uint8Array | bigint | null;
+
+/** What failed for a moment is tried so often. */
+const MAX_TRIES = 100;
 
 const process = koffi.load(null);
 
@@ -188,6 +191,25 @@ export function lastErrno(): number {
 export function errnoText(errno: number): string {
   const entry = getSystemErrorMap().get(-errno);
   return entry ? `${entry[0]}: ${entry[1]}` : `errno ${errno}`;
+}
+
+/** A signal came in, or the kernel had no memory for a moment: the same call may do now. */
+export function isTransient(errno: number): boolean {
+  const { EAGAIN, EINTR, ENOBUFS, ENOMEM } = ERRNO;
+  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS || errno === ENOMEM;
+}
+
+/**
+ * Makes a call until its failure is no transient one, a hundred times at most.
+ *
+ * @returns what the last one returned; errno is that of the last one
+ */
+export function retryTransient(call: () => number): number {
+  let result = call();
+  for (let tries = 1; result < 0 && tries < MAX_TRIES && isTransient(koffi.errno()); tries++) {
+    result = call();
+  }
+  return result;
 }
 
 /**
