@@ -18,9 +18,14 @@ export function checkShareable(filter: Filter, options: ResolvedOptions): void {
       hint: 'Use open() for `attribution` and filters that ask for a process.',
     });
   }
-  if (options.language.sets && Object.keys(options.language.sets).length > 0) {
+  if (namesSets(filter)) {
     throw new UnsupportedError('workers', 'Workers do not share named sets.', {
       hint: 'Write the members into the filter: ip.SrcAddr in {192.0.2.1, 198.51.100.0/24}.',
     });
   }
+}
+
+/** Whether a filter's text has an `@name`; an object string begins with `@` itself. */
+function namesSets({ dialect, source }: Filter): boolean {
+  return dialect === 'extended' && source.includes('@') && !source.startsWith('@');
 }

@@ -27,6 +27,8 @@ export class WorkersHandle implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #limits: QueueLimits;
   readonly #threads: readonly Thread[];
+  /** The kernel tells how many packets each queue got. */
+  readonly #isCounted: boolean;
   readonly #loaded: Promise<void>;
   readonly #closed: Promise<void>;
   #onLoaded: () => void = () => {};
@@ -51,6 +53,7 @@ export class WorkersHandle implements AsyncDisposable {
     program: Pick<WorkerStart, 'module' | 'workerData'>,
   ) {
     this.#channel = channel;
+    this.#isCounted = channel.isCounted;
     this.#options = options;
     this.#limits = {
       length: options.queueLength,
@@ -242,7 +245,7 @@ export class WorkersHandle implements AsyncDisposable {
     const { offered, matched } = this.#channel.counters();
     const add = (of: (part: Stats) => number): number =>
       parts.reduce((sum, part) => sum + of(part), 0);
-    const { isCounted } = this.#channel;
+    const isCounted = this.#isCounted;
     const passesOn = this.#options.onOverload === 'pass' && isCounted;
     const bypassed = passesOn ? Math.max(0, matchedBefore - add((part) => part.matched)) : 0;
     const unread = matched - add((part) => part.received + part.passed);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   DivertError,
+  FilterSet,
   open,
   openWorkers,
   type Stats,
@@ -357,10 +358,12 @@ describe('refused, with nothing left', () => {
     ['access send', 'stamp', { access: 'send' }, /access 'send'/],
     ['no workers', 'stamp', { workers: 0 }, /workers is 0/],
     ['attribution', 'stamp', { attribution: true }, /processes/],
+    ['a named set', 'stamp', { dialect: 'extended', sets: { blocked: new FilterSet() } }, /sets/],
     ['a module that is not there', 'not-there', {}, /not-there/],
     ['a module without a function', 'no-function', {}, /default export/],
   ])('%s', async (_name, module, options, message) => {
-    await expect(openHere(module, options)).rejects.toThrow(message);
+    const filter = options.sets ? 'ip.SrcAddr in @blocked' : FILTER;
+    await expect(openHere(module, options, filter)).rejects.toThrow(message);
     expect(await listTables(net.b)).toEqual([]);
   });
 });
