@@ -16,6 +16,7 @@ import {
 } from './divert/options.ts';
 import { UnsupportedError } from './errors.ts';
 import type { Filter } from './filter/index.ts';
+import { checkPlatform } from './linux/platform.ts';
 
 /** A handle on any layer. */
 export type Handle = NetworkHandle | FlowHandle | SocketHandle | ReflectHandle;
@@ -97,7 +98,10 @@ export async function listHandles(): Promise<HandleInfo[]> {
 }
 
 async function systemBackend(): Promise<Backend> {
-  if (process.platform === 'linux') return (await import('./linux/backend.ts')).linuxBackend;
+  if (process.platform === 'linux') {
+    checkPlatform();
+    return (await import('./linux/backend.ts')).linuxBackend;
+  }
   throw new UnsupportedError(
     process.platform,
     `There is no packet interception on ${process.platform} yet.`,
