@@ -27,7 +27,6 @@ export class QueueList {
   readonly #namespace: string | undefined;
   #fd: number | null = null;
   #isReadable = true;
-  #isForbidden = false;
 
   /** @param namespace path of the network namespace; undefined: the thread's own */
   constructor(namespace: string | undefined) {
@@ -37,8 +36,8 @@ export class QueueList {
 
   /** false: only root may read the list, and this process is not. */
   get isReadable(): boolean {
-    // What failed for another reason, such as too many open files, may do now.
-    if (this.#fd === null && !this.#isForbidden) this.#open();
+    // What failed for want of memory or descriptors may do now.
+    if (this.#fd === null) this.#open();
     return this.#isReadable;
   }
 
@@ -78,7 +77,6 @@ export class QueueList {
       const { code } = error as NodeJS.ErrnoException;
       // Without the file, nfnetlink_queue is not loaded yet: there are no queues.
       this.#isReadable = code === 'ENOENT';
-      this.#isForbidden = code === 'EACCES' || code === 'EPERM';
     }
   }
 }
