@@ -1,0 +1,31 @@
+/**
+ * `npm run trust -- abi`: numbers and layouts in the sources against the kernel's headers, on x86-64 and,
+ * with Debian's cross compiler, on arm64.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ROOT, SetupError } from '../setup.mjs';
+
+export const summary = 'numbers and layouts against the kernel headers of x86-64 and arm64';
+
+const CROSS = ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'linux-libc-dev-arm64-cross'];
+
+function installCrossCompiler() {
+  if (spawnSync('aarch64-linux-gnu-gcc', ['--version']).status === 0) return;
+  const options = ['-q', 'install', '-y', '--no-install-recommends'];
+  const result = spawnSync('apt-get', [...options, ...CROSS], {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+  if (result.status === 0) return;
+  throw new SetupError(`There is no compiler for arm64: apt-get install ${CROSS.join(' ')}`);
+}
+
+/** @returns whether all agree */
+export async function run() {
+  installCrossCompiler();
+  const vitest = join(ROOT, 'node_modules/.bin/vitest');
+  const args = ['run', '--project', 'unit', 'test/linux/abi', '--reporter', 'verbose'];
+  return spawnSync(vitest, args, { cwd: ROOT, stdio: 'inherit' }).status === 0;
+}
