@@ -45,10 +45,13 @@ async function serve(source: string): Promise<void> {
   await once(server.stdout ?? server, 'data');
 }
 
+function moduleWith(text: string): string {
+  return modules[BLOCKS.findIndex(({ source }) => source.includes(text))] ?? '';
+}
+
 /** Starts the block that contains a text, where the client is, and waits for its rules. */
 async function runBlock(text: string): Promise<{ readonly child: ChildProcess; output(): string }> {
-  const index = BLOCKS.findIndex(({ source }) => source.includes(text));
-  const child = net.a.spawn(process.execPath, [modules[index] ?? ''], { cwd: ROOT });
+  const child = net.a.spawn(process.execPath, [moduleWith(text)], { cwd: ROOT });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (part) => {
@@ -65,7 +68,7 @@ const curl = (host: string): Promise<{ code: number; stdout: string }> =>
   net.a.exec('curl', ['-sS', '--max-time', '1', '-H', `Host: ${host}`, `http://${net.b.ipv4}/`]);
 
 test('README.md has the blocks that are run here', () => {
-  expect(BLOCKS).toHaveLength(3);
+  expect(BLOCKS).toHaveLength(4);
 });
 
 test('requests for one host are dropped, others get through', async () => {
@@ -85,6 +88,22 @@ test('datagrams get longer', async () => {
     .poll(async () => (await net.a.node(UDP_CLIENT, [net.b.ipv4])).stdout)
     .toBe('hello and more\n');
   expect(output()).toBe('');
+});
+
+test('connects to a list of servers fail, others do not', async () => {
+  const child = net.a.spawn(process.execPath, [moduleWith('@blocked')], { cwd: ROOT });
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (part) => {
+    output += part;
+  });
+  const couldNotConnect = 7;
+  const blocked = async (): Promise<string> => {
+    const { code } = await net.a.exec('curl', ['-sS', '--max-time', '1', 'http://10.66.0.1/']);
+    return code === couldNotConnect ? output : '';
+  };
+  await expect.poll(blocked, { timeout: 10_000 }).toContain('curl may not connect to 10.66.0.1\n');
+  await serve(HTTP_SERVER);
+  expect(await curl('other.example')).toMatchObject({ code: 0, stdout: 'page' });
 });
 
 test('batches pass', async () => {
