@@ -8,13 +8,14 @@ import type { BenchOptions, Contestant, Figures, Workload } from '../harness/wor
 import { FILTERS, MIX } from '../programs/mix.ts';
 import { runNative, runProgram } from './programs.ts';
 
-const CALLS = 1_000_000;
-const COMPILE_CALLS = 2_000;
+/** Of each of the C program's runs. */
+const CALLS = 50_000;
+const COMPILE_CALLS = 1_000;
 /**
  * Nanoseconds of WinDivert 2.2's helpers, natively compiled (gcc -O2), measured on another machine (Xeon) over the same
  * mix: `WinDivertHelperEvalFilter` on a compiled object, and the helpers whose C counterparts are in `c/helpers.c`.
  */
-const WINDIVERT = {
+export const WINDIVERT = {
   evaluate: { port: 56, ports: 81, 'list of 60': 1585, payload: 73 },
   helpers: { parse: 17.7, checksums: 216, hash: 22 },
 } as const;
@@ -22,7 +23,7 @@ const WINDIVERT = {
 const label = (one: Label): number => (one === 'accept' ? -1 : one === 'reject' ? -2 : one);
 
 /** Packets and decision graphs as `c/helpers.c` reads them. */
-export function helperInput(): string {
+function helperInput(): string {
   const packets = MIX.map((packet) => `packet ${Buffer.from(packet).toString('hex')}`);
   const graphs = Object.entries(FILTERS).flatMap(([name, { windivert }]) => [
     `filter ${name}`,
@@ -41,11 +42,12 @@ export function helperInput(): string {
   return `${[...packets, ...graphs].join('\n')}\n`;
 }
 
-const runHelpers = (options: BenchOptions): Figures =>
+/** Nanoseconds of our own C. */
+export const runHelpers = (options: BenchOptions): Figures =>
   runNative('helpers', CALLS, helperInput(), options);
 
 /** How much slower this machine is than the one of {@link WINDIVERT}: geometric mean of three C helpers. */
-function machineFactor(here: Figures): number {
+export function machineFactor(here: Figures): number {
   const ratios = Object.entries(WINDIVERT.helpers).map(
     ([name, there]) => (here[name] ?? 0) / there,
   );
