@@ -1,6 +1,7 @@
 /**
- * Compiles a decision graph to one JavaScript function. It scans the packet once, loads each value at
- * most once on every way through the graph, searches lists of constants by halves, and jumps with labelled blocks.
+ * Compiles a decision graph to one JavaScript function. It scans the packet once and only as far as it has to, loads
+ * each value at most once on every way through the graph, searches lists of constants by halves, and jumps with
+ * labelled blocks.
  *
  * The generated text is made of fixed words, operators and numbers; nothing of a filter's own text gets into it.
  *
@@ -9,7 +10,7 @@
 
 import { ADDRESS_FLAGS, type Layer } from '../packet/address.ts';
 import { hashPacketWords } from '../packet/hash.ts';
-import { PacketScan, scanPacket } from '../packet/layout.ts';
+import { PacketScan, scanPacket, versionOfPacket } from '../packet/layout.ts';
 import type { TestSet } from './extended/test-set.ts';
 import type { FilterTest } from './graph.ts';
 import { createInterpreter } from './interpret.ts';
@@ -32,6 +33,14 @@ const PACKET_CHECK =
   `const o=i.offset;if(!scanPacket(i.memory,o,i.length,s)||` +
   `s.version===6!==((i.flags&${ADDRESS_FLAGS.IPV6})!==0))return ${MATCH.INVALID};`;
 
+/** For tests that read nothing behind the IP header. */
+const VERSION_CHECK =
+  `const o=i.offset,v=versionOfPacket(i.memory,o,i.length);if(v===0||` +
+  `v===6!==((i.flags&${ADDRESS_FLAGS.IPV6})!==0))return ${MATCH.INVALID};`;
+
+/** Names of what a scan finds, besides the version. */
+const SCANNED = /\b[shpn]\b/;
+
 const INPUT_CHECK: Readonly<Record<Layer, string>> = {
   network: PACKET_CHECK,
   forward: PACKET_CHECK,
@@ -42,22 +51,29 @@ const INPUT_CHECK: Readonly<Record<Layer, string>> = {
 
 /**
  * The text of the generated function's body, with the parameter `i` ({@link MatchInput}) and, from
- * around it, `scanPacket`, `hashPacketWords`, `s`, `w`, and the sets `t0`, `t1`, …
+ * around it, `scanPacket`, `versionOfPacket`, `hashPacketWords`, `s`, `w`, and the sets `t0`, `t1`, …
  *
  * @param tests - the decision graph, in order; labels only point forward
  * @param layer - the layer of the inputs
  */
 export function emitMatcher(tests: readonly FilterTest[], layer: Layer): string {
   const { text, variables } = emitTests(tests, layer);
-  const used = NAMES.filter(([name]) => new RegExp(`\\b${name}\\b`).test(text));
+  const usesVersion = INPUT_CHECK[layer] === PACKET_CHECK && !SCANNED.test(text);
+  const used = NAMES.filter(
+    ([name]) => !(usesVersion && name === 'v') && new RegExp(`\\b${name}\\b`).test(text),
+  );
   const names = used.map(([name, value]) => `${name}=${value}`);
   const declared = [...names, ...variables.map((name) => `${name}=0`)];
   const declarations = declared.length === 0 ? '' : `let ${declared.join(',')};`;
-  return `${INPUT_CHECK[layer]}${declarations}${text}`;
+  const check = usesVersion ? VERSION_CHECK : INPUT_CHECK[layer];
+  return `${check}${declarations}${text}`;
 }
+
+const PARAMETERS = ['scanPacket', 'versionOfPacket', 'hashPacketWords', 's', 'w', 't'] as const;
 
 type Factory = (
   scan: typeof scanPacket,
+  version: typeof versionOfPacket,
   hash: typeof hashPacketWords,
   s: PacketScan,
   w: Uint32Array,
@@ -89,6 +105,7 @@ export function generateMatcher(tests: readonly FilterTest[], layer: Layer): Mat
   const sets = setsOf(tests).map(({ members }) => members);
   const names = sets.length === 0 ? '' : `const [${sets.map((_, set) => `t${set}`)}]=t;`;
   const body = `'use strict';${names}return function(i){${emitMatcher(tests, layer)}}`;
-  const factory = new Function('scanPacket', 'hashPacketWords', 's', 'w', 't', body) as Factory;
-  return factory(scanPacket, hashPacketWords, new PacketScan(), new Uint32Array(2), sets);
+  const factory = new Function(...PARAMETERS, body) as Factory;
+  const [scan, words] = [new PacketScan(), new Uint32Array(2)];
+  return factory(scanPacket, versionOfPacket, hashPacketWords, scan, words, sets);
 }

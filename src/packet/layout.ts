@@ -111,12 +111,34 @@ export function scanPacket(
   return true;
 }
 
+/**
+ * The IP version alone, for those that need nothing else.
+ *
+ * @param memory - bytes that hold the packet
+ * @param offset - where it starts
+ * @param length - how long it is; nothing outside is read
+ * @returns 4 or 6; 0 when {@link scanPacket} finds no valid IP header
+ * @internal
+ */
+export function versionOfPacket(memory: Uint8Array, offset: number, length: number): 0 | 4 | 6 {
+  if (length < LENGTHS.IPV4_HEADER) return 0;
+  const first = readUint8(memory, offset);
+  const version = first >> 4;
+  if (version === 6) return length < LENGTHS.IPV6_HEADER ? 0 : 6;
+  if (version !== 4) return 0;
+  const headerLength = (first & 0x0f) * 4;
+  const ipLength = readUint16(memory, offset + IPV4_TOTAL_LENGTH);
+  return isIPv4HeaderLength(headerLength, ipLength, length) ? 4 : 0;
+}
+
+function isIPv4HeaderLength(headerLength: number, ipLength: number, length: number): boolean {
+  return headerLength >= LENGTHS.IPV4_HEADER && ipLength >= headerLength && length >= headerLength;
+}
+
 function scanIPv4(memory: Uint8Array, offset: number, length: number, out: PacketScan): boolean {
   const headerLength = (readUint8(memory, offset) & 0x0f) * 4;
   const ipLength = readUint16(memory, offset + IPV4_TOTAL_LENGTH);
-  if (headerLength < LENGTHS.IPV4_HEADER || ipLength < headerLength || length < headerLength) {
-    return false;
-  }
+  if (!isIPv4HeaderLength(headerLength, ipLength, length)) return false;
   const piece = readUint16(memory, offset + IPV4_FRAGMENT);
   out.headerLength = headerLength;
   out.headersEnd = headerLength;

@@ -6,7 +6,7 @@
 
 /** No string, no bracket access but to bytes, no other name. */
 const TOKEN =
-  /(?:const|let|if|else|return|break|true|false|scanPacket|hashPacketWords|L\d+|x\d+[abc]?|t\d+|[imosfqvhpnew]|\d+|>>>|<<|===|!==|&&|\|\||<=|>=|[-+&|<>!?:;,.(){}[\]=])/y;
+  /(?:const|let|if|else|return|break|true|false|scanPacket|versionOfPacket|hashPacketWords|L\d+|x\d+[abc]?|t\d+|[imosfqvhpnew]|\d+|>>>|<<|===|!==|&&|\|\||<=|>=|[-+&|<>!?:;,.(){}[\]=])/y;
 const PROPERTY =
   /\.(?:memory|offset|length|flags|event|interfaceIndex|subInterfaceIndex|timestampLow|timestampHigh|endpointIdLow|endpointIdHigh|parentEndpointIdLow|parentEndpointIdHigh|processId|hasProcess|userId|processName[0-3]|hasWords|local[0-3]|remote[0-3]|localPort|remotePort|protocol|handleLayer|priority|version|headersEnd|payloadOffset|payloadLength|fragment|tcp|udp|icmp|icmpv6)(?!\w)/y;
 

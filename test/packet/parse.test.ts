@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PacketScan, scanPacket } from '../../src/packet/layout.ts';
+import { PacketScan, scanPacket, versionOfPacket } from '../../src/packet/layout.ts';
 import { type PacketLayout, parsePacket } from '../../src/packet/parse.ts';
 import { fromHex, loadVectors } from './vectors.ts';
 
@@ -64,5 +64,20 @@ test('random bytes: every offset lies inside', () => {
       expect(scan.payloadLength).toBeGreaterThanOrEqual(0);
     }),
     { numRuns: 5000 },
+  );
+});
+
+test('the version alone is that of the scan', () => {
+  const scan = new PacketScan();
+  const lengths = fc.integer({ min: 0, max: 60 });
+  const starts = fc.constantFrom(0x00, 0x40, 0x44, 0x45, 0x46, 0x4f, 0x55, 0x60, 0x6f, 0xf5);
+  fc.assert(
+    fc.property(lengths, starts, fc.integer({ min: 0, max: 80 }), (length, first, total) => {
+      const bytes = new Uint8Array(60);
+      bytes.set([first, 0, 0, total]);
+      const version = scanPacket(bytes, 0, length, scan) ? scan.version : 0;
+      expect(versionOfPacket(bytes, 0, length)).toBe(version);
+    }),
+    { numRuns: 2000 },
   );
 });
