@@ -27,7 +27,7 @@ const BUNDLES = ['dist/lib/', 'dist/bin/'];
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const START_TOOLS = { ip: 'iproute2', nsenter: 'util-linux' };
 
-/** Programs by purpose, each with the Debian package that has it. */
+/** Programs by purpose, each with the Debian package that has it, and those it is of no use without. */
 const TOOLS = {
   build: {},
   start: START_TOOLS,
@@ -50,6 +50,7 @@ const TOOLS = {
     fish: 'fish',
     groff: 'groff-base',
     tshark: 'tshark',
+    gcc: 'gcc libc6-dev',
   },
 };
 
@@ -105,7 +106,7 @@ function installNpmPackages() {
 function installDebianPackages(tools) {
   const missing = Object.keys(tools).filter((tool) => !hasProgram(tool));
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((tool) => tools[tool]))];
+  const packages = [...new Set(missing.flatMap((tool) => tools[tool].split(' ')))];
   const names = packages.join(' ');
   if (process.getuid() !== 0) {
     say(`not root, so not installed: ${names} (apt-get install ${names})`);

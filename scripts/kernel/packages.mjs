@@ -144,3 +144,23 @@ function apt(file, args, options = {}) {
 function say(text) {
   process.stderr.write(`kernel: ${text}\n`);
 }
+
+/**
+ * The newest headers that Debian has, for all architectures, unpacked.
+ *
+ * @param folder - where they are kept; not fetched again when they are there
+ * @returns the folder that has their usr
+ */
+export function fetchHeaders(folder) {
+  const root = join(folder, 'root');
+  if (existsSync(root)) return root;
+  const options = makeState(join(folder, 'apt'), NEWER_SUITE);
+  const update = apt('apt-get', [...options, 'update']);
+  if (update.status !== 0) throw new SetupError(`apt-get update failed:\n${update.stderr}`);
+  const download = apt('apt-get', [...options, 'download', 'linux-libc-dev'], { cwd: folder });
+  if (download.status !== 0) throw new SetupError(`The download failed:\n${download.stderr}`);
+  const deb = readdirSync(folder).find((name) => name.endsWith('.deb')) ?? '';
+  const { status, stderr } = apt('dpkg-deb', ['-x', join(folder, deb), root]);
+  if (status !== 0) throw new SetupError(`${deb} cannot be unpacked:\n${stderr}`);
+  return root;
+}

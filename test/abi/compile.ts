@@ -14,6 +14,16 @@ export const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gn
 
 export type Arch = keyof typeof COMPILERS;
 
+/** Where Debian's package linux-libc-dev was unpacked, for other headers than the installed ones. */
+const OTHER_HEADERS = process.env.ABI_HEADERS;
+const ASM_FOLDERS = { x64: 'x86', arm64: 'arm64' } as const;
+
+function headerOptions(arch: Arch): string[] {
+  if (OTHER_HEADERS === undefined) return [];
+  const folders = ['usr/include', `usr/lib/linux/uapi/${ASM_FOLDERS[arch]}`];
+  return folders.flatMap((folder) => ['-isystem', join(OTHER_HEADERS, folder)]);
+}
+
 /** What the headers say. */
 export interface HeaderFacts {
   /** By expression; null where the headers do not know it. */
@@ -73,7 +83,8 @@ function compile(
       ...rows,
       '};\n',
     ].join('\n');
-    const args = ['-c', '-x', 'c', '-std=gnu11', '-fmax-errors=0', '-o', file, '-'];
+    const options = [...headerOptions(arch), '-std=gnu11', '-fmax-errors=0'];
+    const args = ['-c', '-x', 'c', ...options, '-o', file, '-'];
     const { status, stderr } = spawnSync(COMPILERS[arch], args, {
       input: source,
       encoding: 'utf8',

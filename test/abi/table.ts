@@ -379,7 +379,8 @@ const PROGRAMS: readonly Row[] = [
   layout('linux/sniff-record.ts', 'SKB', SK_BUFF),
   layout('filter/bpf/frame.ts', 'SKB', SK_BUFF),
   layout('linux/bpf/btf.ts', 'HEADER', 'struct btf_header', {
-    BYTES: 'sizeof(struct btf_header)',
+    // Linux 7 has more; it takes shorter ones.
+    BYTES: upTo('struct btf_header', 'str_len'),
   }),
   one('linux/bpf/btf.ts', 'BTF_MAGIC', 'BTF_MAGIC'),
   one('linux/bpf/btf.ts', 'BTF_VERSION', 'BTF_VERSION'),
