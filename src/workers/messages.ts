@@ -61,6 +61,8 @@ export interface ErrorText {
 
 /** What a worker says. */
 export type Report =
+  /** The thread has what it is made of, and may be stopped. */
+  | { readonly type: 'ready' }
   /** The user's module is there. */
   | { readonly type: 'loaded' }
   | { readonly type: 'answer'; readonly id: number; readonly stats: Stats }

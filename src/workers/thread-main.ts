@@ -95,6 +95,7 @@ async function serve(work: WorkerFunction): Promise<void> {
 // Whatever the user's module breaks, this thread can still give its packets back.
 process.on('uncaughtException', (error) => report({ type: 'failed', error: describeError(error) }));
 
+report({ type: 'ready' });
 loadFunction()
   .then(serve)
   .catch((error: unknown) => report({ type: 'failed', error: describeError(error) }));

@@ -43,6 +43,9 @@ export class Thread {
   readonly #listener: ThreadListener;
   readonly #answers = new Map<number, Answer>();
   readonly #exited: Promise<void>;
+  /** It may be stopped: before that, koffi is being loaded, which cannot be broken off. */
+  readonly #ready: Promise<void>;
+  #onReady: () => void = () => {};
   #requests = 0;
   #isRunning = true;
   #isEnding = false;
@@ -50,6 +53,9 @@ export class Thread {
 
   constructor(start: Omit<WorkerStart, 'port'>, listener: ThreadListener) {
     this.#listener = listener;
+    this.#ready = new Promise((resolve) => {
+      this.#onReady = resolve;
+    });
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', this.#onReport);
@@ -98,12 +104,16 @@ export class Thread {
   /** Ends the thread where it stands. */
   async kill(): Promise<void> {
     this.#isEnding = true;
+    await Promise.race([this.#ready, this.#exited]);
     await this.#worker.terminate();
     await this.#exited;
   }
 
   readonly #onReport = (report: Report): void => {
     switch (report.type) {
+      case 'ready':
+        this.#onReady();
+        return;
       case 'answer':
         this.#take(report.id)?.resolve(report.stats);
         return;
