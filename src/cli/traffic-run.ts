@@ -7,7 +7,7 @@
 import type { NetworkHandle } from '../divert/network-handle.ts';
 import type { OpenOptions } from '../divert/options.ts';
 import type { Stats } from '../divert/stats.ts';
-import { EXIT, UsageError } from './exit-code.ts';
+import { EXIT } from './exit-code.ts';
 import { drainAtEnd, endOf, listenForInterrupt } from './interrupt.ts';
 import { printJson } from './json.ts';
 import { type OfflineFiles, openOffline } from './offline-backend.ts';
@@ -62,11 +62,6 @@ export async function runOnTraffic(
   task: TrafficTask,
 ): Promise<number> {
   const filter = trafficFilter(text, options);
-  if (options.read !== undefined && options.process !== undefined) {
-    throw new UsageError(
-      '--process is for live traffic, or for dump: a file is not written again by process',
-    );
-  }
   const interrupt = listenForInterrupt();
   const backend = await openOffline(options);
   const handle = await openPackets(filter, options, { ...task.open, ...(backend && { backend }) });

@@ -20,6 +20,8 @@ const NAMED_NAMESPACES = '/run/netns/';
 export interface TrafficOptions {
   readonly layer?: Layer;
   readonly process?: ProcessSpec;
+  /** Capture file instead of live traffic. */
+  readonly read?: string;
   /** A name of `ip netns`, or a path. */
   readonly namespace?: string;
   readonly dialect?: Dialect;
@@ -45,8 +47,9 @@ export function trafficFilter(text: string, options: TrafficOptions): Filter {
 
 /** What `open` is given for them. */
 export function openOptions(options: TrafficOptions): OpenOptions {
-  const { dialect, layer, namespace, priority, process: spec } = options;
-  if (spec !== undefined) checkProcesses(spec);
+  const { dialect, layer, namespace, priority, process: spec, read } = options;
+  // Those of a file ran elsewhere, and long ago.
+  if (spec !== undefined && read === undefined) checkProcesses(spec);
   return {
     ...(layer !== undefined && { layer }),
     ...(priority !== undefined && { priority }),

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { readCapture, writeCapture } from '../../src/pcap/index.ts';
 import { COMMAND, ensureBuilt, netdivert, ROOT } from '../helpers/command.ts';
 
 const CAPTURE = join(ROOT, 'captures/demo.pcapng');
@@ -214,5 +216,29 @@ test('demo --offline shows every scene over the bundled capture', async () => {
   ]);
   for (const effect of ['changed, from 103 to 117 bytes', 'dropped', 'held for 150 ms']) {
     expect(stdout).toContain(`would be ${effect}`);
+  }
+});
+
+test('block over a file takes the packets of one process out of it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netdivert-'));
+  try {
+    const [from, to] = [join(folder, 'from.pcapng'), join(folder, 'to.pcapng')];
+    const chunks: Uint8Array[] = [];
+    const sink = { write: (chunk: Uint8Array) => void chunks.push(chunk.slice()) };
+    const writer = writeCapture(sink);
+    const bytes = Buffer.from(SYN.replaceAll(' ', ''), 'hex');
+    for (const processName of ['curl', 'nc', 'curl', null]) {
+      const processId = processName === null ? null : processName.length;
+      await writer.write({ timestampNs: 1n, bytes, processId, processName });
+    }
+    await writer.close();
+    writeFileSync(from, Buffer.concat(chunks));
+    const { code } = await netdivert(['block', '-r', from, '-w', to, '--process', 'curl', 'tcp']);
+    expect(code).toBe(0);
+    const left: (number | null)[] = [];
+    for await (const { processId } of readCapture(readFileSync(to))) left.push(processId);
+    expect(left).toEqual([2, null]);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
