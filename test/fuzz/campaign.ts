@@ -87,23 +87,30 @@ export async function runCampaign(
   return { cases, seconds: (Date.now() - start) / 1000, slowestMs, growthMiB };
 }
 
-/** @returns milliseconds it took */
-export async function runCase(campaign: Campaign, seed: number): Promise<number> {
+/**
+ * Runs one case.
+ *
+ * @param isKept whether an input that fails becomes part of the corpus
+ * @returns milliseconds it took
+ */
+export async function runCase(campaign: Campaign, seed: number, isKept = true): Promise<number> {
   const input = campaign.generate(new Random(seed));
+  const place = (smallest: Input): string => {
+    const encoded = encodeInput(smallest);
+    return isKept ? keep(campaign.name, seed, { input: encoded }) : JSON.stringify(encoded);
+  };
   const start = performance.now();
   try {
     await campaign.check(input);
   } catch (error) {
     const smallest = await shrink(campaign, input);
-    const path = keep(campaign.name, seed, { input: encodeInput(smallest) });
-    throw new Error(`${campaign.name} SEED=${seed}, kept as ${path}: ${String(error)}`, {
+    throw new Error(`${campaign.name} SEED=${seed}: ${String(error)}: ${place(smallest)}`, {
       cause: error,
     });
   }
   const tookMs = performance.now() - start;
   if (tookMs <= SLOWEST_MS) return tookMs;
-  const path = keep(campaign.name, seed, { input: encodeInput(input) });
-  throw new Error(`${campaign.name} SEED=${seed}, kept as ${path}: took ${tookMs.toFixed(0)} ms`);
+  throw new Error(`${campaign.name} SEED=${seed}: took ${tookMs.toFixed(0)} ms: ${place(input)}`);
 }
 
 /** A smaller input that fails too, as fast-check finds it. */
