@@ -8,6 +8,7 @@ import type { Filter } from '../filter/index.ts';
 import { OwnRules } from './channel-rules.ts';
 import { closeInTurn } from './close-all.ts';
 import { openQueues, type Queue } from './nfqueue/queue.ts';
+import { VerdictWriter } from './nfqueue/verdicts.ts';
 import type { RuleCounters } from './nftables/ruleset.ts';
 import { type Registration, registerHandle } from './registry/registration.ts';
 
@@ -27,6 +28,7 @@ export class SharedChannel {
   readonly #queues: readonly [Queue, ...Queue[]];
   #registration: Registration | undefined;
   #closing: Promise<void> | undefined;
+  #left = 0;
 
   /**
    * Binds the queues. Nothing comes to them before `install`.
@@ -93,7 +95,12 @@ export class SharedChannel {
     this.#queues[index]?.discard();
   }
 
-  /** When no thread reads any more; the kernel drops what still waits. Idempotent. */
+  /** Packets that no thread had decided about when all were closed. They went where `onExit` says. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** When no thread reads any more. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -103,11 +110,23 @@ export class SharedChannel {
     await closeInTurn([
       () => this.#registration?.close(),
       () => this.#rules.remove(),
+      () => this.#queues.forEach(this.#leave),
       () => Promise.all(this.#queues.map((queue) => queue.close())),
       () => this.#rules.close(),
       () => this.#rules.release(),
     ]);
   }
+
+  /** A thread that ended before the others left packets behind: the kernel drops those without a verdict. */
+  readonly #leave = ({ fd, number, counters }: Queue): void => {
+    const waiting = counters.waiting();
+    if (waiting === 0) return;
+    this.#left += waiting;
+    if (this.#options.onExit === 'drop') return;
+    const verdicts = new VerdictWriter(fd, number);
+    verdicts.acceptThrough(counters.lastId());
+    verdicts.flush();
+  };
 
   /** What waits in the queues now comes again once it is accepted. */
   readonly #noteShift = (): void => {

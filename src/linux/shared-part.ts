@@ -32,7 +32,7 @@ export class SharedPart {
     this.#residual = new Residual(filter);
     const channel = new LinuxNetworkChannel(options, {
       rules: new OthersRules(counters, onDetached),
-      queue: { fd, number: queueNumber, counters, close: async () => counters.close() },
+      queue: { fd, number: queueNumber, counters, close: async () => counters.close(false) },
       repeats: new Repeats(repeatsThrough),
       residual: this.#residual,
     });

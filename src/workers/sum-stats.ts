@@ -10,8 +10,10 @@ import type { WaitStats } from '../divert/wait-histogram.ts';
 export interface RuleTotals {
   readonly offered: number;
   readonly matched: number;
-  /** Matched packets that never reached a queue, and went on. */
+  /** Matched packets that no worker decided about, and that went on. */
   readonly bypassed: number;
+  /** Those that were dropped, by onExit. */
+  readonly dropped: number;
   /** Matched packets that a queue lost, where its own counter cannot be read. */
   readonly missing: number;
 }
@@ -25,7 +27,7 @@ type Counts<T> = { [Name in keyof T]: T[Name] extends number ? Name : never }[ke
  * @param parts of the workers, one at least
  */
 export function sumStats(parts: readonly Stats[], rules: RuleTotals): Stats {
-  const { bypassed, missing } = rules;
+  const { bypassed, dropped, missing } = rules;
   const sum = (name: Counts<Stats>): number => total(parts, (part) => part[name]);
   const lost = (name: keyof LostStats): number => total(parts, (part) => part.lost[name]);
   const longest = (name: keyof WaitStats): number =>
@@ -34,12 +36,12 @@ export function sumStats(parts: readonly Stats[], rules: RuleTotals): Stats {
     offered: rules.offered,
     matched: rules.matched,
     passed: sum('passed'),
-    received: sum('received') + bypassed + missing,
+    received: sum('received') + bypassed + dropped + missing,
     delivered: sum('delivered'),
     sent: sum('sent') + bypassed,
     changed: sum('changed'),
     bypassed: sum('bypassed') + bypassed,
-    dropped: sum('dropped'),
+    dropped: sum('dropped') + dropped,
     unhandled: sum('unhandled'),
     unreachable: sum('unreachable'),
     injected: sum('injected'),

@@ -246,11 +246,15 @@ export class WorkersHandle implements AsyncDisposable {
     const add = (of: (part: Stats) => number): number =>
       parts.reduce((sum, part) => sum + of(part), 0);
     const isCounted = this.#isCounted;
-    const passesOn = this.#options.onOverload === 'pass' && isCounted;
-    const bypassed = passesOn ? Math.max(0, matchedBefore - add((part) => part.matched)) : 0;
-    const unread = matched - add((part) => part.received + part.passed);
+    const { onOverload, onExit } = this.#options;
+    const queued = add((part) => part.matched);
+    const skipped = onOverload === 'pass' && isCounted ? Math.max(0, matchedBefore - queued) : 0;
+    const { left } = this.#channel;
+    const bypassed = onExit === 'pass' ? skipped + left : skipped;
+    const dropped = onExit === 'drop' ? left : 0;
+    const unread = matched - left - add((part) => part.received + part.passed);
     const missing = isFinal && !isCounted ? Math.max(0, unread) : 0;
-    return sumStats(parts, { offered, matched, bypassed, missing });
+    return sumStats(parts, { offered, matched, bypassed, dropped, missing });
   }
 
   #checkOpen(): void {

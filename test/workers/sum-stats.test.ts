@@ -4,7 +4,7 @@ import type { LostStats, Stats } from '../../src/divert/stats.ts';
 import { sumStats } from '../../src/workers/sum-stats.ts';
 
 const count = fc.nat(1_000_000);
-const NO_TOTALS = { offered: 0, matched: 0, bypassed: 0, missing: 0 };
+const NO_TOTALS = { offered: 0, matched: 0, bypassed: 0, dropped: 0, missing: 0 };
 
 /** Counters that balance, as those of a worker do. */
 const balanced: fc.Arbitrary<Stats> = fc
@@ -49,7 +49,13 @@ test('the books of all workers together balance, whatever the kernel let by or l
   fc.assert(
     fc.property(
       fc.array(balanced, { minLength: 1, maxLength: 8 }),
-      fc.record({ offered: count, matched: count, bypassed: count, missing: count }),
+      fc.record({
+        offered: count,
+        matched: count,
+        bypassed: count,
+        dropped: count,
+        missing: count,
+      }),
       (parts, totals) => {
         const sum = sumStats(parts, totals);
         expectBalance(sum);

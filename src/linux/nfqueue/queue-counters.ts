@@ -20,6 +20,8 @@ export class QueueCounters {
   readonly #list: QueueList;
   #last: QueueInstance | undefined;
   #closed = false;
+  #wasReadable = true;
+  #isWaitingLost = true;
 
   /** @param namespace path of the network namespace */
   constructor(number: number, namespace: string | undefined) {
@@ -29,7 +31,7 @@ export class QueueCounters {
 
   /** Whether the kernel lets us read them. */
   get isReadable(): boolean {
-    return this.#list.isReadable;
+    return this.#closed ? this.#wasReadable : this.#list.isReadable;
   }
 
   /** Number of packets ever queued: the id of the last one. */
@@ -45,12 +47,19 @@ export class QueueCounters {
   /** Packets the kernel dropped because this queue or its socket was full, or unread at the end. */
   drops(): { queueDropped: number; userDropped: number } {
     const { queueDropped = 0, userDropped = 0, waiting = 0 } = this.#read() ?? {};
-    return { queueDropped: this.#closed ? queueDropped + waiting : queueDropped, userDropped };
+    const isLost = this.#closed && this.#isWaitingLost;
+    return { queueDropped: isLost ? queueDropped + waiting : queueDropped, userDropped };
   }
 
-  /** The queue is about to be closed: what is counted now stays readable. Idempotent. */
-  close(): void {
+  /**
+   * The queue is about to be closed: what is counted now stays readable. Idempotent.
+   *
+   * @param isWaitingLost the kernel drops what still waits
+   */
+  close(isWaitingLost = true): void {
     if (this.#closed) return;
+    this.#isWaitingLost = isWaitingLost;
+    this.#wasReadable = this.#list.isReadable;
     try {
       this.#read();
     } catch {

@@ -69,6 +69,17 @@ export class VerdictWriter {
     this.#runLast = id;
   }
 
+  /**
+   * Accepts everything that waits, up to a packet.
+   *
+   * @param lastId host byte order
+   */
+  acceptThrough(lastId: number): void {
+    this.#endRun();
+    const id = swap32(lastId);
+    this.#add(ALL_UP_TO, id, id, ACCEPTED, VERDICT_BYTES);
+  }
+
   drop(id: number): void {
     this.#isNext(id);
     this.#addOne(id, DROP, VERDICT_BYTES);
