@@ -1,10 +1,18 @@
 /** One cycle: handles of every kind open, work and close under load. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { open } from '../../dist/index.js';
+import { FilterSet, open } from '../../dist/index.js';
 import { INJECTED, PORT } from './load.mjs';
-import { changeSome, keepSome, readAll, sendAll, swapFilters } from './programs.mjs';
+import { changeSome, keepSome, readAll, readEvents, sendAll, swapFilters } from './programs.mjs';
+import { callSockets } from './sockets.mjs';
 
+/** Event handles: name, filter, layer, mode. */
+const EVENTS = [
+  ['flow', 'true', 'flow', 'sniff'],
+  ['socket', 'localPort != 1', 'socket', 'sniff'],
+  ['socket, blocking', 'event == BIND and localPort == 1', 'socket', 'divert'],
+  ['reflect', 'true', 'reflect', 'sniff'],
+];
 const PRIORITIES = [-300, -7, 0, 3, 250];
 
 export class Cycle {
@@ -20,6 +28,8 @@ export class Cycle {
   #problems = [];
   #stop = new AbortController();
   #swapping;
+  /** Changes under the filter that looks into it. */
+  #set = new FilterSet();
 
   constructor(network, load) {
     this.#network = network;
@@ -29,7 +39,14 @@ export class Cycle {
   /** @returns packets handled, packets missing by namespace, and imbalances in words */
   async run(durationMs, transferBytes) {
     await this.#openAll();
-    const background = [this.#openAndCloseOften(), this.#inject(), this.#abortSome()];
+    const background = [
+      this.#openAndCloseOften(),
+      this.#inject(),
+      this.#abortSome(),
+      this.#changeSet(),
+      this.#openEventHandles(),
+      callSockets(this.#network.server, this.#stop.signal),
+    ];
     const watched = background.map((work) => work.catch(this.#note));
     const until = Date.now() + durationMs;
     await this.#load.transfer(transferBytes).catch(this.#note);
@@ -52,9 +69,12 @@ export class Cycle {
   };
 
   async #add(name, filter, options, program) {
-    const { end = this.#network.server, ...rest } = options;
-    const handle = await open(filter, { namespace: end.path, ...rest });
-    const opened = { name, handle, end, work: program?.(handle), isCopy: rest.mode === 'sniff' };
+    const { end = this.#network.server, isEvents = false, ...rest } = options;
+    // Reflect handles are of the whole machine.
+    const namespace = rest.layer === 'reflect' ? {} : { namespace: end.path };
+    const handle = await open(filter, { ...namespace, ...rest });
+    const isCopy = rest.mode === 'sniff' || isEvents;
+    const opened = { name, handle, end, work: program?.(handle), isCopy, isEvents };
     this.#open.add(opened);
     this.#count++;
     return opened;
@@ -108,6 +128,21 @@ export class Cycle {
       inbound(ipv6),
       `udp.DstPort == ${ipv6} and inbound and udp.PayloadLength < 9999`,
     ];
+    await this.#add(
+      'attribution',
+      inbound(ipv6),
+      { attribution: true, mode: 'sniff', snapLength: 96, priority: 60 },
+      readAll,
+    );
+    await this.#add(
+      'set',
+      `inbound and udp.DstPort == ${ipv6} and not (udp.SrcPort in @some)`,
+      { dialect: 'extended', sets: { some: this.#set }, priority: 40 },
+      sendAll,
+    );
+    for (const [name, filter, layer, mode] of EVENTS) {
+      await this.#add(name, filter, { layer, mode, isEvents: true }, readEvents);
+    }
     const { handle: swapped } = await this.#add(
       'swapped',
       inbound(ipv6),
@@ -130,6 +165,25 @@ export class Cycle {
       await this.#close(opened);
     }
     await this.#swapping;
+  }
+
+  async #openEventHandles() {
+    for (let turn = 0; !this.#stop.signal.aborted; turn++) {
+      const [name, filter, layer, mode] = EVENTS[turn % EVENTS.length];
+      const opened = await this.#add(name, filter, { layer, mode, isEvents: true }, readEvents);
+      await sleep(1000);
+      await this.#close(opened);
+    }
+  }
+
+  /** Members come and go, single ones and prefixes. */
+  async #changeSet() {
+    for (let turn = 1; !this.#stop.signal.aborted; turn++) {
+      for (let member = 1; member <= 20; member++) this.#set.add((turn * 20 + member) % 60_000);
+      this.#set.add(`10.${turn % 250}.0.0/16`);
+      await sleep(20);
+      if (turn % 10 === 0) this.#set.clear();
+    }
   }
 
   async #abortSome() {
@@ -174,8 +228,9 @@ export class Cycle {
   }
 
   /** The books of a closed handle. */
-  #check({ name, handle, end, isCopy }) {
+  #check({ name, handle, end, isCopy, isEvents }) {
     const stats = handle.stats();
+    if (isEvents) return this.#checkEvents(name, stats);
     const { received, sent, dropped, lost, delivered, queued, held, matched, passed } = stats;
     const removed = dropped + lost.total;
     const isBalanced = received === removed + (isCopy ? delivered : sent);
@@ -188,5 +243,12 @@ export class Cycle {
     }
     this.#packets += received;
     if (!isCopy && isWhole) this.#missing.set(end, (this.#missing.get(end) ?? 0) + removed);
+  }
+
+  #checkEvents(name, stats) {
+    const { received, delivered, queued, lost } = stats;
+    if (received === delivered + lost.total && queued === 0) return;
+    const { waitMs, ...counts } = stats;
+    this.#problems.push(`${name}: ${JSON.stringify(counts)}`);
   }
 }

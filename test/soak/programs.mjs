@@ -49,6 +49,11 @@ export async function readAll(handle) {
   for await (const batch of handle.batches()) for (const packet of batch) void packet.length;
 }
 
+/** Events are only looked at. */
+export async function readEvents(handle) {
+  for await (const event of handle) void event.timestamp;
+}
+
 /** Swaps the filter for an equal one until `signal` aborts. */
 export async function swapFilters(handle, filters, signal) {
   for (let turn = 0; !signal.aborted; turn++) {
