@@ -1,5 +1,5 @@
 /**
- * `npm run trust -- faults`: system calls that fail. Every errno for up to six calls of each kind in each
+ * `npm run trust -- faults`: system calls that fail. Every errno for up to four calls of each kind in each
  * scenario; with FAULTS=all for every call, which takes hours.
  */
 

@@ -69,7 +69,8 @@ export async function run({ quick = false } = {}) {
     const exact = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
     for (const [name, args] of steps) {
       const start = performance.now();
-      const result = spawnSync(node, args, { cwd: ROOT, encoding: 'utf8', env: environment(node) });
+      const options = { cwd: ROOT, encoding: 'utf8', env: environment(node), maxBuffer: 1 << 28 };
+      const result = spawnSync(node, args, options);
       const seconds = ((performance.now() - start) / 1000).toFixed(0);
       const isGood = result.status === 0;
       process.stdout.write(`${exact}  ${name}  ${isGood ? 'ok' : 'FAILED'}  (${seconds} s)\n`);

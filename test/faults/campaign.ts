@@ -113,7 +113,7 @@ function complaintsAbout(error: unknown): string[] {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = error instanceof DivertError ? ` [${error.code}]` : '';
-  return `${error.name}${code}: ${error.message}`;
+  return `${error.name}${code}: ${error.message.replaceAll('\n', ' ')}`;
 }
 
 /** A fault in one line. */

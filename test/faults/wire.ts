@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import fs from 'node:fs';
 import { CLONE_NEWNET, MSG, SOCKET } from '../../src/linux/sys/constants.ts';
 import type { Network, NetworkEnd } from '../helpers/namespaces.ts';
 import { real } from './seam.ts';
+
+/** As they are before the seam is put in. */
+const { closeSync, openSync, readFileSync } = fs;
 
 /** Ports of the sockets in `a` and `b`. */
 export const PORT = { a: 4001, b: 5005 } as const;
