@@ -10,6 +10,7 @@ import { COMMAND, ensureBuilt, netdivert, ROOT } from '../helpers/command.ts';
 import { checkJsonLine } from '../helpers/json-doc.ts';
 import { listTables } from '../helpers/kernel-objects.ts';
 import { createNetwork, type ExecResult, type Network } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 import { type RunningCommand, startCommand } from '../helpers/running-command.ts';
 import { type Running, waitReady } from '../helpers/traffic.ts';
 
@@ -318,7 +319,7 @@ describe('events', () => {
       state: 'listening',
       localAddress: '127.0.0.1',
       localPort: 8080,
-      process: { name: 'node', pid: servers[0]?.child.pid },
+      process: { name: NODE_NAME, pid: servers[0]?.child.pid },
     });
     const others = await netdivert(
       inA('sockets', '-p', '!node', 'event == LISTEN and localPort == 8080'),

@@ -5,6 +5,7 @@ import { FilterSet } from '../../src/filter/extended/filter-set.ts';
 import { FlowLog, sleep } from '../helpers/flow-log.ts';
 import { mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 import { type Running, scriptPath, startScript, waitReady } from '../helpers/traffic.ts';
 
 let net: Network;
@@ -104,7 +105,7 @@ test('handles of two processes', async () => {
 test('filters of the extended dialect', async () => {
   const ports = new FilterSet();
   const sources = [
-    ['processName == "node" and protocol in { 6, 17 }', 8],
+    [`processName == "${NODE_NAME}" and protocol in { 6, 17 }`, 8],
     ['userId == 0 and not (tcp or inbound)', 2],
     ['remoteAddr == 127.0.0.0/8 and localAddr in { 10.0.0.0/8, 127.0.0.1 }', 8],
     ['processName == "curl"', 0],

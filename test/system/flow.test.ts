@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FlowEvent } from '../../src/divert/event.ts';
 import { asReported, endOf, FlowLog, type OwnEnd, sleep } from '../helpers/flow-log.ts';
 import { createNetwork, type Network, type NetworkEnd } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 import { type Running, startScript, waitReady } from '../helpers/traffic.ts';
 
 let net: Network;
@@ -60,7 +61,7 @@ function expectFlow(events: readonly FlowEvent[], end: OwnEnd, expected: Partial
   expect(events.map(({ event }) => event)).toEqual(['established', 'deleted']);
   const [first, second] = events as [FlowEvent, FlowEvent];
   expect(endOf(first)).toEqual(end);
-  expect(first).toMatchObject({ layer: 'flow', userId: 0, processName: 'node', ...expected });
+  expect(first).toMatchObject({ layer: 'flow', userId: 0, processName: NODE_NAME, ...expected });
   expect(second).toEqual({ ...first, event: 'deleted', timestamp: second.timestamp });
   expect(second.timestamp).toBeGreaterThan(first.timestamp);
   expect(first.endpointId).not.toBe(0n);
@@ -316,7 +317,7 @@ describe('other programs', () => {
     const [client] = log.of(curl.pid ?? 0);
     const [accepted] = log.of(server.pid ?? 0);
     expect(client).toMatchObject({ processName: 'curl', remotePort: port, outbound: true });
-    expect(accepted).toMatchObject({ processName: 'node', localPort: port, outbound: false });
+    expect(accepted).toMatchObject({ processName: NODE_NAME, localPort: port, outbound: false });
     expect(accepted?.remotePort).toBe(client?.localPort);
     expect(log.events).toHaveLength(4);
     server.kill();

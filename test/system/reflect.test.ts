@@ -12,6 +12,7 @@ import { listHandles } from '../../src/linux/registry/list-handles.ts';
 import { HandleProcess } from '../helpers/handle-process.ts';
 import { namesOfMaps, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 
 /** Handles of these tests only: others may be open on this machine. */
 const PRIORITY = 12_345;
@@ -368,7 +369,7 @@ describe('swapping filters', () => {
     expect(listed).toEqual([
       {
         processId: process.pid,
-        processName: 'node',
+        processName: NODE_NAME,
         openedAt: opened?.openedAt,
         layer: 'network',
         flags: 0n,

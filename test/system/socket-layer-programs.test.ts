@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { open, type SocketEvent, type SocketHandle } from '../../src/index.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 import { startCaller } from '../helpers/socket-caller.ts';
 import { startScript, waitReady } from '../helpers/traffic.ts';
 
@@ -62,18 +63,18 @@ describe('programs', () => {
     const port = curl?.localPort;
     expect(curl).toMatchObject({ processName: 'curl', remoteAddress: '127.0.0.1', ipv6: false });
     expect(events.slice(0, 4).map(line)).toEqual([
-      ['bind', 'node', pid, 8080, 0],
-      ['listen', 'node', pid, 8080, 0],
+      ['bind', NODE_NAME, pid, 8080, 0],
+      ['listen', NODE_NAME, pid, 8080, 0],
       ['connect', 'curl', curl?.processId, port, 8080],
-      ['accept', 'node', pid, 8080, port],
+      ['accept', NODE_NAME, pid, 8080, port],
     ]);
     const closes = events.slice(4).map(line);
     expect(closes).toHaveLength(3);
     expect(closes).toEqual(
       expect.arrayContaining([
         ['close', 'curl', curl?.processId, port, 8080],
-        ['close', 'node', pid, 8080, port],
-        ['close', 'node', pid, 8080, 0],
+        ['close', NODE_NAME, pid, 8080, port],
+        ['close', NODE_NAME, pid, 8080, 0],
       ]),
     );
   });
