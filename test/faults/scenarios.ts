@@ -255,7 +255,7 @@ function watchingSockets(options: { mode?: 'sniff' | 'divert' | 'drop' }): Scena
 }
 
 async function reflecting(stage: Stage): Promise<void> {
-  const priority = 12_345;
+  const priority = 12_321;
   const handle = await open(`priority == ${priority}`, { layer: 'reflect' });
   let events = 0;
   await withReader(
@@ -266,8 +266,12 @@ async function reflecting(stage: Stage): Promise<void> {
     async (failed) => {
       const other = await openNetwork(stage, { priority });
       // A handle that could not be registered works all the same, but nobody is told of it.
-      const isKnown = (await listHandles()).some((handle) => handle.priority === priority);
-      await other.close();
+      let isKnown = false;
+      try {
+        isKnown = (await listHandles()).some((handle) => handle.priority === priority);
+      } finally {
+        await other.close();
+      }
       if (!isKnown) return;
       await waitFor('open and close', () => {
         failed();
