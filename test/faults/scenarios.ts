@@ -221,14 +221,23 @@ async function watchingFlows(stage: Stage): Promise<void> {
   );
 }
 
-function watchingSockets(options: { mode?: 'sniff' | 'divert' | 'drop' }): Scenario['run'] {
+const BIND_FILTER = 'event == BIND and localPort == 7001';
+
+/** Binds the socket of {@link BIND_FILTER}, which is to fail, or to succeed. */
+function tryBind({ network: { b } }: Stage, isBlocked: boolean): void {
+  let isBound = true;
+  try {
+    real.close(udpSocket(b, [b.ipv4, 7001]));
+  } catch {
+    isBound = false;
+  }
+  if (isBound === isBlocked) throw new Unmet(`bind ${isBound ? 'succeeded' : 'failed'}`);
+}
+
+function watchingSockets(mode: 'sniff' | 'divert'): Scenario['run'] {
   return async (stage) => {
-    const { b } = stage.network;
-    const handle = await open('event == BIND and localPort == 7001', {
-      ...options,
-      layer: 'socket',
-      namespace: b.path,
-    });
+    const namespace = stage.network.b.path;
+    const handle = await open(BIND_FILTER, { mode, layer: 'socket', namespace });
     let events = 0;
     await withReader(
       handle,
@@ -236,15 +245,7 @@ function watchingSockets(options: { mode?: 'sniff' | 'divert' | 'drop' }): Scena
         events++;
       },
       async (failed) => {
-        let isBound = true;
-        try {
-          real.close(udpSocket(b, [b.ipv4, 7001]));
-        } catch {
-          isBound = false;
-        }
-        const isBlocking = options.mode !== 'sniff';
-        if (isBound === isBlocking) throw new Unmet(`bind ${isBound ? 'succeeded' : 'failed'}`);
-        if (options.mode === 'drop') return;
+        tryBind(stage, mode === 'divert');
         await waitFor('a bind event', () => {
           failed();
           return events > 0;
@@ -252,6 +253,17 @@ function watchingSockets(options: { mode?: 'sniff' | 'divert' | 'drop' }): Scena
       },
     );
   };
+}
+
+/** A handle that blocks and tells nobody: there is nothing to read. */
+async function droppingSockets(stage: Stage): Promise<void> {
+  const namespace = stage.network.b.path;
+  const handle = await open(BIND_FILTER, { mode: 'drop', layer: 'socket', namespace });
+  try {
+    tryBind(stage, true);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function reflecting(stage: Stage): Promise<void> {
@@ -294,8 +306,8 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'sets', run: withSets },
   { name: 'inject', run: injecting },
   { name: 'flow', run: watchingFlows },
-  { name: 'socket, sniff', run: watchingSockets({ mode: 'sniff' }) },
-  { name: 'socket, block', run: watchingSockets({ mode: 'divert' }) },
-  { name: 'socket, drop', run: watchingSockets({ mode: 'drop' }) },
+  { name: 'socket, sniff', run: watchingSockets('sniff') },
+  { name: 'socket, block', run: watchingSockets('divert') },
+  { name: 'socket, drop', run: droppingSockets },
   { name: 'reflect', run: reflecting },
 ];

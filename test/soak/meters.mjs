@@ -1,10 +1,29 @@
 /** What a process uses, and what it has in the kernel. */
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { leftOf } from '../kernel/kernel-objects.mjs';
 
 const MIB = 1 << 20;
+
+/** What descriptors are open: `socket 6`, each with how many of it there are. */
+function descriptorKinds() {
+  const kinds = new Map();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    const kind = kindOf(fd);
+    if (kind !== null) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return kinds;
+}
+
+/** null for the one that the list itself was read with. */
+function kindOf(fd) {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).replace(/:?\[\d+\]$/, '');
+  } catch {
+    return null;
+  }
+}
 
 /** Measures from one `read` to the next. */
 export class Meters {
@@ -29,6 +48,7 @@ export class Meters {
       rssMiB: rss / MIB,
       heapMiB: heapUsed / MIB,
       descriptors: readdirSync('/proc/self/fd').length,
+      kinds: descriptorKinds(),
       left,
       loopMs,
     };

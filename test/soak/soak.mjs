@@ -90,7 +90,10 @@ async function findProblems(ends, result, before, row, first) {
   }
   if (row.left.length > 0) problems.push(`left: ${row.left.join('; ')}`);
   if (row.descriptors > first.descriptors) {
-    problems.push(`descriptors: ${first.descriptors} before, ${row.descriptors} now`);
+    const more = [...row.kinds].filter(([kind, count]) => count > (first.kinds.get(kind) ?? 0));
+    problems.push(
+      `descriptors: ${first.descriptors} before, ${row.descriptors} now, more of ${more.join(' ')}`,
+    );
   }
   return problems;
 }

