@@ -12,9 +12,9 @@ export function run({ minutes, say }) {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: '--expose-gc' },
   });
-  const lines = stdout.split('\n').filter((line) => /: from SEED=\d+/.test(line));
+  const lines = stdout.split('\n').filter((line) => /: from SEED=\d+: \d/.test(line));
   for (const line of lines) say(line);
   if (status !== 0)
-    throw new Error(stdout.split('\n').find((line) => line.includes('SEED=')) ?? 'failed');
+    throw new Error(stdout.split('\n').find((line) => /(?<!from )SEED=/.test(line)) ?? 'failed');
   return `${lines.length} campaigns of ${minutes} min, nothing found`;
 }

@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { Random } from '../helpers/random.ts';
+import { processorSeconds } from './processor-time.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** A test input: bytes, or text. */
@@ -31,6 +32,8 @@ export interface Campaign {
 export interface Report {
   readonly cases: number;
   readonly seconds: number;
+  /** Of the processor. */
+  readonly processorSeconds: number;
   readonly slowestMs: number;
   /** How much more memory was in use at the end than after the first tenth. */
   readonly growthMiB: number;
@@ -69,6 +72,7 @@ export async function runCampaign(
 ): Promise<Report> {
   using watchdog = new Watchdog(campaign.name);
   const start = Date.now();
+  const startProcessor = processorSeconds();
   const milliseconds = minutes * 60_000;
   let cases = 0;
   let slowestMs = 0;
@@ -84,7 +88,9 @@ export async function runCampaign(
   if (globalThis.gc && growthMiB > MOST_GROWTH_MIB) {
     throw new Error(`${campaign.name}: ${growthMiB.toFixed(0)} MiB more after ${cases} cases`);
   }
-  return { cases, seconds: (Date.now() - start) / 1000, slowestMs, growthMiB };
+  const seconds = (Date.now() - start) / 1000;
+  const spent = processorSeconds() - startProcessor;
+  return { cases, seconds, processorSeconds: spent, slowestMs, growthMiB };
 }
 
 /**

@@ -7,6 +7,7 @@
 import { keep, type Limits } from './campaign.ts';
 import { ENGINES } from './engines.ts';
 import { shrinkCase } from './exactness-case.ts';
+import { processorSeconds } from './processor-time.ts';
 import { DifferenceError, newTally, runRound, type Tally } from './round.ts';
 
 const REPORT_EVERY_MS = 30_000;
@@ -17,6 +18,9 @@ export interface ExactnessReport {
   /** Packets and events held against them. */
   readonly cases: number;
   readonly tally: Tally;
+  readonly seconds: number;
+  /** Of the processor. */
+  readonly processorSeconds: number;
 }
 
 /**
@@ -30,8 +34,10 @@ export function runExactness(
   print: (line: string) => void,
 ): ExactnessReport {
   const tally = newTally();
-  const end = Date.now() + minutes * 60_000;
-  let report = Date.now() + REPORT_EVERY_MS;
+  const start = Date.now();
+  const startProcessor = processorSeconds();
+  const end = start + minutes * 60_000;
+  let report = start + REPORT_EVERY_MS;
   let filters = 0;
   while (countCases(tally) < cases && Date.now() < end) {
     runOne((seed + filters) >>> 0, tally);
@@ -40,7 +46,9 @@ export function runExactness(
     report += REPORT_EVERY_MS;
     print(`exactness: ${filters} filters, ${countCases(tally)} cases`);
   }
-  return { filters, cases: countCases(tally), tally };
+  const seconds = (Date.now() - start) / 1000;
+  const spent = processorSeconds() - startProcessor;
+  return { filters, cases: countCases(tally), tally, seconds, processorSeconds: spent };
 }
 
 /** One round; a difference is shrunk and kept. */
