@@ -146,7 +146,7 @@ export class Cycle {
     const { handle: swapped } = await this.#add(
       'swapped',
       inbound(ipv6),
-      { priority: 77 },
+      { priority: 70 },
       sendAll,
     );
     this.#swapping = swapFilters(swapped, filters, this.#stop.signal);

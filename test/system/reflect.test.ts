@@ -14,8 +14,9 @@ import { namesOfMaps, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { NODE_NAME } from '../helpers/node-name.ts';
 
-/** Handles of these tests only: others may be open on this machine. */
-const PRIORITY = 12_345;
+/** Handles of these tests only: others may be open on this machine, those of these same tests among them. */
+const PRIORITY = 10_000 + (process.pid % 3000) * 2;
+const OTHER_PRIORITY = PRIORITY + 1;
 const FILTER = 'udp.DstPort == 5310';
 
 let net: Network;
@@ -255,24 +256,27 @@ describe('which handles', () => {
   test('each reflect handle gets what its filter says', async () => {
     await using process = await HandleProcess.start();
     const base = `processId == ${process.pid}`;
+    const others = `processId != ${process.pid}`;
+    const ours = `(priority == ${PRIORITY} or priority == ${OTHER_PRIORITY})`;
     const filters: [string, string[]][] = [
       [`${base} and event == OPEN`, ['open 1', 'open 2']],
       [`${base} and event == CLOSE`, ['close 1', 'close 2']],
-      [`${base} and priority < 2`, ['open 1', 'close 1']],
+      [`${base} and priority < ${OTHER_PRIORITY}`, ['open 1', 'close 1']],
       [`${base} and layer == NETWORK_FORWARD`, ['open 2', 'close 2']],
       [`${base} and layer == SOCKET`, []],
-      [`processId != ${process.pid} and (priority == 1 or priority == 2)`, []],
+      [`${others} and ${ours}`, []],
       [`${base} and timestamp > 0`, ['open 1', 'open 2', 'close 1', 'close 2']],
     ];
     const watchers = await Promise.all(filters.map(([filter]) => reflect(filter)));
-    await process.open('1', FILTER, here({ priority: 1 }));
-    await process.open('2', 'ip.TTL == 3', here({ priority: 2, layer: 'forward' }));
+    await process.open('1', FILTER, here());
+    const options = here({ priority: OTHER_PRIORITY, layer: 'forward' });
+    await process.open('2', 'ip.TTL == 3', options);
     await process.close('1');
     await process.kill();
     const results: [string, string[]][] = [];
     for (const [index, watcher] of watchers.entries()) {
       const events = await watcher.rest();
-      const texts = events.map(({ event, priority }) => `${event} ${priority}`);
+      const texts = events.map(({ event, priority }) => `${event} ${priority - PRIORITY + 1}`);
       results.push([filters[index]?.[0] ?? '', texts]);
       await watcher.handle.close();
     }
