@@ -43,6 +43,12 @@ export {
 export { type Handle, listHandles, open } from './open.ts';
 export type { Address, AddressInit, EventName, Layer } from './packet/address.ts';
 export { Packet } from './packet/packet.ts';
+export {
+  type Capability,
+  type DropPrivilegesOptions,
+  dropPrivileges,
+  type UserIds,
+} from './privileges.ts';
 export * from './recipes/index.ts';
 export * as recipes from './recipes/namespace.ts';
 export { openWorkers, type WorkersOptions } from './workers/open-workers.ts';

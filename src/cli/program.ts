@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { declareActing } from './declare/acting.ts';
 import { EXIT_CODES } from './declare/exit-codes.ts';
 import { declareFilter } from './declare/filter.ts';
+import { declareUser } from './declare/privileges.ts';
 import { declareSystem } from './declare/system.ts';
 import { declareWatching } from './declare/watching.ts';
 import { EXIT } from './exit-code.ts';
@@ -52,5 +53,6 @@ export function createProgram(done: Done = () => {}): Command {
   declareActing(program, done);
   declareFilter(program, done);
   declareSystem(program, done);
+  declareUser(program);
   return program;
 }

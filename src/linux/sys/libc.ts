@@ -173,6 +173,28 @@ export const libc = {
     processId: number,
     flags: number,
   ) => number,
+  prctl: process.func('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong']) as (
+    operation: number,
+    first: number,
+    second: number,
+    third: number,
+    fourth: number,
+  ) => number,
+  fcntl: process.func('fcntl', 'int', ['int', 'int', 'long']) as (
+    fd: number,
+    operation: number,
+    argument: number,
+  ) => number,
+  capset: process.func('capset', 'int', ['void *', 'void *']) as (
+    header: Pointer,
+    data: Pointer,
+  ) => number,
+  /** Comes back only when it fails. */
+  execve: process.func('execve', 'int', ['void *', 'void *', 'void *']) as (
+    path: Pointer,
+    argumentVector: Pointer,
+    environment: Pointer,
+  ) => number,
   /** `syscall(2)` with the fixed prototype of bpf(2): number, command, attribute, size. */
   bpf: process.func('syscall', 'long', ['long', 'long', 'void *', 'long']) as (
     number: number,
