@@ -63,6 +63,7 @@ async function openNetwork(filter: string | Filter, options: OpenOptions): Promi
   const resolved = resolveOptions(options);
   const compiled = toFilter(filter, resolved.layer, resolved.language);
   const backend = options.backend ?? (await systemBackend());
+  using _prepared = await backend.prepare?.(compiled);
   const channel = backend.openNetwork(compiled, resolved);
   const handle = new NetworkHandle(channel, resolved);
   await channel.ready;
@@ -82,6 +83,7 @@ async function openEvents(
       hint: "It has packets only: use layer 'network'.",
     });
   }
+  using _prepared = await backend.prepare?.(compiled);
   const channel = backend.openEvents(compiled, resolved);
   if (layer === 'flow') return new FlowHandle(channel, resolved);
   if (layer === 'socket') return new SocketHandle(channel, resolved);

@@ -15,6 +15,14 @@ import type { Slot } from './slot.ts';
 export interface Backend {
   /** For messages, e.g. 'linux'. */
   readonly name: string;
+  /**
+   * Does beforehand what a filter needs and what takes long, without holding up the program. Opening and swapping without it
+   * works as well.
+   *
+   * @internal
+   * @returns undefined when there is nothing; to be disposed of when the channel has the filter
+   */
+  prepare?(filter: Filter): Promise<Disposable> | undefined;
   /** @internal */
   openNetwork(filter: Filter, options: ResolvedOptions): NetworkChannel;
   /** @internal absent: there are no handles but this program's own. */
@@ -83,6 +91,8 @@ export interface NetworkChannel {
   drained?(): Promise<void>;
   /** Puts a new packet in. */
   inject(bytes: Uint8Array, address: Address): void;
+  /** As {@link Backend.prepare}. */
+  prepare?(filter: Filter): Promise<Disposable> | undefined;
   /** Swaps the filter: every packet meets the old or the new one. */
   setFilter(filter: Filter): void;
   /** Nothing new is matched from here on; what was, can still be read. Idempotent. */
@@ -118,6 +128,8 @@ export interface EventChannel {
    * @returns whether there may be more
    */
   read(budget: number, sink: (event: DivertEvent) => void): boolean;
+  /** As {@link Backend.prepare}. */
+  prepare?(filter: Filter): Promise<Disposable> | undefined;
   /** Swaps the filter: every event meets the old or the new one. */
   setFilter(filter: Filter): void;
   /** Nothing new is reported or blocked from here on; what was, can still be read. Idempotent. */

@@ -9,6 +9,7 @@ import type { Filter } from '../filter/index.ts';
 import type { EventChannel } from './backend.ts';
 import type { DivertEvent, FlowEvent, ReflectEvent, SocketEvent } from './event.ts';
 import type { ResolvedEventOptions } from './event-options.ts';
+import { FilterSwaps } from './filter-swaps.ts';
 import type { ReceiveOptions } from './network-handle.ts';
 import { invalidParameter, type ParamName, toFilter } from './options.ts';
 import { PacketQueue, type QueueItem, type QueueLimits } from './packet-queue.ts';
@@ -62,6 +63,7 @@ export class EventHandle<Event extends DivertEvent>
 {
   readonly #channel: EventChannel;
   readonly #options: ResolvedEventOptions;
+  readonly #swaps: FilterSwaps;
   readonly #limits: QueueLimits;
   readonly #queue: PacketQueue<WaitingEvent<Event>>;
   readonly #waiters = new Waiters();
@@ -78,6 +80,7 @@ export class EventHandle<Event extends DivertEvent>
   constructor(channel: EventChannel, options: ResolvedEventOptions) {
     this.#channel = channel;
     this.#options = options;
+    this.#swaps = new FilterSwaps(channel, () => this.#checkOpen());
     this.#limits = {
       length: options.queueLength,
       timeMs: options.queueTimeMs,
@@ -130,11 +133,11 @@ export class EventHandle<Event extends DivertEvent>
     };
   }
 
-  /** Swaps the filter without a gap: every event meets the old one or the new one. */
+  /** Swaps the filter as that of a network handle: every event meets the old one or the new one. */
   async setFilter(filter: string | Filter): Promise<void> {
     this.#checkOpen();
     const { layer, language } = this.#options;
-    this.#channel.setFilter(toFilter(filter, layer, language));
+    await this.#swaps.swap(toFilter(filter, layer, language));
   }
 
   getParam(name: ParamName): number {

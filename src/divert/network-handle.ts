@@ -9,6 +9,7 @@ import type { Filter } from '../filter/index.ts';
 import { ADDRESS_FLAGS, type AddressInit } from '../packet/address.ts';
 import { Packet } from '../packet/packet.ts';
 import type { NetworkChannel } from './backend.ts';
+import { FilterSwaps } from './filter-swaps.ts';
 import { HeldPacket, stalePacket } from './held-packet.ts';
 import { Ledger } from './ledger.ts';
 import { invalidParameter, type ParamName, type ResolvedOptions, toFilter } from './options.ts';
@@ -41,6 +42,7 @@ export interface ReceiveOptions {
 export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   readonly #channel: NetworkChannel;
   readonly #options: ResolvedOptions;
+  readonly #swaps: FilterSwaps;
   readonly #limits: QueueLimits;
   readonly #ledger: Ledger;
   readonly #queue: PacketQueue;
@@ -57,6 +59,7 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
   constructor(channel: NetworkChannel, options: ResolvedOptions) {
     this.#channel = channel;
     this.#options = options;
+    this.#swaps = new FilterSwaps(channel, () => this.#checkOpen());
     this.#limits = {
       length: options.queueLength,
       timeMs: options.queueTimeMs,
@@ -160,11 +163,16 @@ export class NetworkHandle implements AsyncIterable<Packet>, AsyncDisposable {
     await this.#channel.drained?.();
   }
 
-  /** Swaps the filter without a gap: every packet meets the old one or the new one. */
+  /**
+   * Swaps the filter without a gap: every packet meets the old one or the new one, and the new one when the promise has
+   * resolved. Large sets take their time to get into the kernel first.
+   *
+   * @throws {@link FilterError} when the text is wrong; nothing changed then
+   */
   async setFilter(filter: string | Filter): Promise<void> {
     this.#checkOpen();
     const { layer, language } = this.#options;
-    this.#channel.setFilter(toFilter(filter, layer, language));
+    await this.#swaps.swap(toFilter(filter, layer, language));
   }
 
   getParam(name: ParamName): number {

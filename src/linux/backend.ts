@@ -6,6 +6,7 @@
 import type { Backend, EventChannel } from '../divert/backend.ts';
 import type { ResolvedEventOptions } from '../divert/event-options.ts';
 import type { Filter } from '../filter/index.ts';
+import { prepareSets } from './filter-sets.ts';
 import { FlowChannel } from './flow/flow-channel.ts';
 import { openNetworkChannel } from './network-channel.ts';
 import { ReflectChannel } from './reflect-channel.ts';
@@ -16,6 +17,7 @@ import { SocketChannel } from './socket-layer/socket-channel.ts';
 
 export const linuxBackend: Backend = {
   name: 'linux',
+  prepare: prepareSets,
   openNetwork: (filter, options) => {
     const channel =
       options.mode === 'sniff'

@@ -18,7 +18,11 @@ import {
 
 export type { FilterSetEntry } from './set-entry.ts';
 
-/** Follows the changes of a set, to keep a copy of it elsewhere. @internal */
+/**
+ * Follows the changes of a set, to keep a copy of it elsewhere. One that cannot throws, and has changed nothing then.
+ *
+ * @internal
+ */
 export interface SetListener {
   /** A member is new. */
   added(entry: SetEntry): void;
@@ -39,6 +43,10 @@ class Members {
 
   get size(): number {
     return this.ipv4.size + this.numbers.size + this.wide.size;
+  }
+
+  get values(): number {
+    return this.ipv4.values + this.numbers.values + this.wide.values;
   }
 
   add(entry: SetEntry): boolean {
@@ -116,12 +124,16 @@ export class FilterSet implements Iterable<string | number> {
    *
    * @param entry - as for the constructor
    * @throws RangeError as the constructor
+   * @throws {@link SystemError} when a handle uses the set and the kernel has no room; nothing changed then
    */
   add(entry: FilterSetEntry): this {
     const parsed = parseEntry(entry);
-    if (this.#members.add(parsed)) {
-      for (const listener of this.#listeners) listener.added(parsed);
-    }
+    if (!this.#members.add(parsed)) return this;
+    this.#tell(
+      (listener) => listener.added(parsed),
+      (listener) => listener.deleted(parsed),
+      () => this.#members.delete(parsed),
+    );
     return this;
   }
 
@@ -130,12 +142,16 @@ export class FilterSet implements Iterable<string | number> {
    *
    * @param entry - as it was added
    * @returns whether it was there
-   * @throws RangeError as the constructor
+   * @throws as `add`
    */
   delete(entry: FilterSetEntry): boolean {
     const parsed = parseEntry(entry);
     if (!this.#members.delete(parsed)) return false;
-    for (const listener of this.#listeners) listener.deleted(parsed);
+    this.#tell(
+      (listener) => listener.deleted(parsed),
+      (listener) => listener.added(parsed),
+      () => this.#members.add(parsed),
+    );
     return true;
   }
 
@@ -162,7 +178,11 @@ export class FilterSet implements Iterable<string | number> {
     return this.hasWords(words[0], words[1], words[2], words[3]);
   }
 
-  /** Removes every member. */
+  /**
+   * Removes every member.
+   *
+   * @throws as `replace`
+   */
   clear(): void {
     this.replace([]);
   }
@@ -172,13 +192,17 @@ export class FilterSet implements Iterable<string | number> {
    * prefixes do; no packet sees an emptied set.
    *
    * @param entries - as for the constructor; when one of them is refused, nothing changes
-   * @throws RangeError as the constructor
+   * @throws as `add`
    */
   replace(entries: Iterable<FilterSetEntry>): void {
     const members = new Members();
     for (const entry of entries) members.add(parseEntry(entry));
+    const before = this.#members;
     this.#members = members;
-    for (const listener of this.#listeners) listener.replaced();
+    const reread = (listener: SetListener): void => listener.replaced();
+    this.#tell(reread, reread, () => {
+      this.#members = before;
+    });
   }
 
   /** The members in no particular order, each as it can be added: numbers up to 2^53 as numbers, all others as text. */
@@ -206,6 +230,12 @@ export class FilterSet implements Iterable<string | number> {
     return this.#members.entries();
   }
 
+  /** How many members are single values, and how many prefixes. @internal */
+  counts(): { readonly values: number; readonly prefixes: number } {
+    const { size, values } = this.#members;
+    return { values, prefixes: size - values };
+  }
+
   /**
    * Adds a listener.
    *
@@ -215,5 +245,23 @@ export class FilterSet implements Iterable<string | number> {
   onChange(listener: SetListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+  /** Tells all listeners of a change. When one of them cannot follow, the change is taken back everywhere. */
+  #tell(
+    change: (listener: SetListener) => void,
+    undo: (listener: SetListener) => void,
+    restore: () => void,
+  ): void {
+    const told: SetListener[] = [];
+    try {
+      for (const listener of this.#listeners) {
+        change(listener);
+        told.push(listener);
+      }
+    } catch (error) {
+      restore();
+      for (const listener of told) undo(listener);
+      throw error;
+    }
   }
 }

@@ -63,11 +63,14 @@ class WordTable {
     return true;
   }
 
+  /** A key that is there all the while comes once; what is added or deleted meanwhile may come or not. */
   *values(): Generator<ValueWords> {
-    for (let place = 0; place < this.#states.length; place++) {
-      if (this.#states[place] !== STATE.USED) continue;
+    const keys = this.#keys;
+    const states = this.#states;
+    for (let place = 0; place < states.length; place++) {
+      if (states[place] !== STATE.USED) continue;
       const at = this.#wide ? place * 4 : place;
-      const word = (index: number): number => itemAt(this.#keys, at + index) >>> 0;
+      const word = (index: number): number => itemAt(keys, at + index) >>> 0;
       yield this.#wide
         ? { w0: word(0), w1: word(1), w2: word(2), w3: word(3) }
         : { w0: word(0), w1: 0, w2: 0, w3: 0 };
@@ -158,6 +161,11 @@ export class PrefixTables {
 
   get size(): number {
     return this.#levels.reduce((sum, { table }) => sum + table.size, 0);
+  }
+
+  /** How many of them are whole values. */
+  get values(): number {
+    return this.#level(this.bits)?.table.size ?? 0;
   }
 
   /** Whether a value is there, by itself or within a prefix. */

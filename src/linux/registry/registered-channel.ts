@@ -4,11 +4,13 @@
  * @module
  */
 import type { Filter } from '../../filter/index.ts';
+import { prepareSets } from '../filter-sets.ts';
 import type { HandleTraits } from './handle-record.ts';
 import { registerHandle } from './registration.ts';
 
 /** What network and event channels have in common. */
 interface Channel {
+  prepare?(filter: Filter): Promise<Disposable> | undefined;
   setFilter(filter: Filter): void;
   close(): Promise<void>;
 }
@@ -23,6 +25,7 @@ interface Channel {
  */
 export function registered<T extends Channel>(channel: T, traits: HandleTraits, filter: Filter): T {
   const registration = registerHandle(traits, filter);
+  channel.prepare = prepareSets;
   const setFilter = channel.setFilter.bind(channel);
   const close = channel.close.bind(channel);
   channel.setFilter = (next) => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { SetListener } from '../../../src/filter/extended/filter-set.ts';
 import type { SetEntry } from '../../../src/filter/extended/set-entry.ts';
 import { SET_MAP, writeSetKey } from '../../../src/filter/extended/set-map-layout.ts';
 import { FilterSet, type FilterSetEntry } from '../../../src/filter/index.ts';
@@ -166,4 +167,44 @@ describe('keys of maps', () => {
   ])('%s', (given, key) => {
     expect(keyOf(given)).toBe(key);
   });
+});
+
+describe('a change that a listener cannot follow is taken back everywhere', () => {
+  const refusal = new Error('no room');
+  const listener = (told: string[], refuses = false): SetListener => {
+    const tell = (what: string) => (): void => {
+      if (refuses) throw refusal;
+      told.push(what);
+    };
+    return { added: tell('added'), deleted: tell('deleted'), replaced: tell('replaced') };
+  };
+  const rows: [name: string, change: (set: FilterSet) => unknown, told: string[]][] = [
+    ['add', (set) => set.add('10.0.0.2'), ['added', 'deleted']],
+    ['delete', (set) => set.delete('10.0.0.1'), ['deleted', 'added']],
+    ['replace', (set) => set.replace([7]), ['replaced', 'replaced']],
+    ['clear', (set) => set.clear(), ['replaced', 'replaced']],
+  ];
+  test.each(rows)('%s', (_name, change, expected) => {
+    const set = new FilterSet(['10.0.0.1', '192.0.2.0/24']);
+    const before = [...set];
+    const told: string[] = [];
+    const later: string[] = [];
+    set.onChange(listener(told));
+    const stop = set.onChange(listener([], true));
+    set.onChange(listener(later));
+    expect(() => change(set)).toThrow(refusal);
+    expect([...set]).toEqual(before);
+    expect([told, later]).toEqual([expected, []]);
+    stop();
+    change(set);
+    expect([...set]).not.toEqual(before);
+  });
+});
+
+test('members are counted by kind, whatever changes', () => {
+  const set = new FilterSet(['10.0.0.1', '10.0.0.0/8', '::/0', '2001:db8::1', 80]);
+  expect(set.counts()).toEqual({ values: 3, prefixes: 2 });
+  set.delete('10.0.0.0/8');
+  set.delete(80);
+  expect(set.counts()).toEqual({ values: 2, prefixes: 1 });
 });
