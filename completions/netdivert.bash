@@ -44,6 +44,7 @@ _netdivert() {
     'dump -G' | 'dump --rotate') COMPREPLY=(); return ;;
     'dump -W' | 'dump --file-count') COMPREPLY=(); return ;;
     'dump --direction') COMPREPLY=($(compgen -W 'outbound inbound' -- "$current")); return ;;
+    'dump --user') COMPREPLY=(); return ;;
     'flows -p' | 'flows --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'flows -N' | 'flows --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'flows --dialect') COMPREPLY=($(compgen -W 'windivert extended' -- "$current")); return ;;
@@ -51,12 +52,14 @@ _netdivert() {
     'flows -c' | 'flows --count') COMPREPLY=(); return ;;
     'flows -d' | 'flows --duration') COMPREPLY=(); return ;;
     'flows --flow-timeout') COMPREPLY=(); return ;;
+    'flows --user') COMPREPLY=(); return ;;
     'sockets -p' | 'sockets --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'sockets -N' | 'sockets --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'sockets --dialect') COMPREPLY=($(compgen -W 'windivert extended' -- "$current")); return ;;
     'sockets --priority') COMPREPLY=(); return ;;
     'sockets -c' | 'sockets --count') COMPREPLY=(); return ;;
     'sockets -d' | 'sockets --duration') COMPREPLY=(); return ;;
+    'sockets --user') COMPREPLY=(); return ;;
     'handles-watch -c' | 'handles-watch --count') COMPREPLY=(); return ;;
     'handles-watch -d' | 'handles-watch --duration') COMPREPLY=(); return ;;
     'top -p' | 'top --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
@@ -69,6 +72,7 @@ _netdivert() {
     'top -i' | 'top --interval') COMPREPLY=(); return ;;
     'top -r' | 'top --read') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
     'top --direction') COMPREPLY=($(compgen -W 'outbound inbound' -- "$current")); return ;;
+    'top --user') COMPREPLY=(); return ;;
     'pass -p' | 'pass --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'pass -N' | 'pass --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'pass -L' | 'pass --layer') COMPREPLY=($(compgen -W 'network forward' -- "$current")); return ;;
@@ -80,6 +84,7 @@ _netdivert() {
     'pass -w' | 'pass --write') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
     'pass --direction') COMPREPLY=($(compgen -W 'outbound inbound' -- "$current")); return ;;
     'pass -b' | 'pass --batch') COMPREPLY=(); return ;;
+    'pass --user') COMPREPLY=(); return ;;
     'block -p' | 'block --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'block -N' | 'block --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'block -L' | 'block --layer') COMPREPLY=($(compgen -W 'network forward' -- "$current")); return ;;
@@ -91,6 +96,7 @@ _netdivert() {
     'block -w' | 'block --write') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
     'block --direction') COMPREPLY=($(compgen -W 'outbound inbound' -- "$current")); return ;;
     'block --reason') COMPREPLY=($(compgen -W 'port host network prohibited' -- "$current")); return ;;
+    'block --user') COMPREPLY=(); return ;;
     'web -p' | 'web --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'web -N' | 'web --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'web -L' | 'web --layer') COMPREPLY=($(compgen -W 'network forward' -- "$current")); return ;;
@@ -103,6 +109,7 @@ _netdivert() {
     'web --host') COMPREPLY=(); return ;;
     'web --page') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
     'web --port') COMPREPLY=(); return ;;
+    'web --user') COMPREPLY=(); return ;;
     'stream --to') COMPREPLY=(); return ;;
     'stream --save') COMPREPLY=($(compgen -d -- "$current")); compopt -o filenames; return ;;
     'stream --exclude') COMPREPLY=(); return ;;
@@ -110,6 +117,7 @@ _netdivert() {
     'stream -L' | 'stream --layer') COMPREPLY=($(compgen -W 'network forward' -- "$current")); return ;;
     'stream --priority') COMPREPLY=(); return ;;
     'stream -d' | 'stream --duration') COMPREPLY=(); return ;;
+    'stream --user') COMPREPLY=(); return ;;
     'shape -p' | 'shape --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'shape -N' | 'shape --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
     'shape -L' | 'shape --layer') COMPREPLY=($(compgen -W 'network forward' -- "$current")); return ;;
@@ -131,6 +139,7 @@ _netdivert() {
     'shape --seed') COMPREPLY=(); return ;;
     'shape --preset') COMPREPLY=(); return ;;
     'shape --presets') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
+    'shape --user') COMPREPLY=(); return ;;
     'filter-check -L' | 'filter-check --layer') COMPREPLY=($(compgen -W 'network forward flow socket reflect' -- "$current")); return ;;
     'filter-check --dialect') COMPREPLY=($(compgen -W 'windivert extended' -- "$current")); return ;;
     'filter-format -L' | 'filter-format --layer') COMPREPLY=($(compgen -W 'network forward flow socket reflect' -- "$current")); return ;;
@@ -152,19 +161,19 @@ _netdivert() {
   esac
   case "$command" in
     '') words='dump flows sockets handles top pass block web stream shape filter doctor cleanup completion demo --version --help' ;;
-    'dump') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --print --hex --hex-text --snap-length --line-buffered --numeric --file-size --rotate --file-count --direction --help' ;;
-    'flows') words='--process --namespace --dialect --priority --count --duration --json --follow --flow-timeout --help' ;;
-    'sockets') words='--process --namespace --dialect --priority --count --duration --json --follow --block --help' ;;
+    'dump') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --print --hex --hex-text --snap-length --line-buffered --numeric --file-size --rotate --file-count --direction --user --help' ;;
+    'flows') words='--process --namespace --dialect --priority --count --duration --json --follow --flow-timeout --user --help' ;;
+    'sockets') words='--process --namespace --dialect --priority --count --duration --json --follow --block --user --help' ;;
     'handles') words='list watch kill --help' ;;
     'handles-list') words='--json --help' ;;
     'handles-watch') words='--count --duration --json --help' ;;
     'handles-kill') words='--force --dry-run --json --help' ;;
-    'top') words='--process --namespace --layer --dialect --priority --duration --json --count --interval --flows --batch --read --direction --help' ;;
-    'pass') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --batch --help' ;;
-    'block') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --reject --reason --help' ;;
-    'web') words='--process --namespace --layer --dialect --priority --duration --json --read --write --direction --host --page --port --block-quic --help' ;;
-    'stream') words='--to --save --exclude --namespace --layer --priority --duration --json --help' ;;
-    'shape') words='--process --namespace --layer --dialect --priority --duration --json --read --write --direction --latency --jitter --loss --duplicate --reorder --corrupt --reset --rate --on --seed --preset --presets --help' ;;
+    'top') words='--process --namespace --layer --dialect --priority --duration --json --count --interval --flows --batch --read --direction --user --help' ;;
+    'pass') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --batch --user --help' ;;
+    'block') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --reject --reason --user --help' ;;
+    'web') words='--process --namespace --layer --dialect --priority --duration --json --read --write --direction --host --page --port --block-quic --user --help' ;;
+    'stream') words='--to --save --exclude --namespace --layer --priority --duration --json --user --help' ;;
+    'shape') words='--process --namespace --layer --dialect --priority --duration --json --read --write --direction --latency --jitter --loss --duplicate --reorder --corrupt --reset --rate --on --seed --preset --presets --user --help' ;;
     'filter') words='check format explain bpf eval --help' ;;
     'filter-check') words='--layer --dialect --json --help' ;;
     'filter-format') words='--layer --dialect --json --object --help' ;;
