@@ -52,6 +52,7 @@ export class HeldPacket extends Packet {
     const atFirst = this.#isUnverified ? flags | CHECKSUM_BITS : flags;
     this.rebind(memory, offset, length, atFirst, interfaceIndex, 0, timestampNs, layer);
     this.flags = flags;
+    if (slot.isUnverified) this.doubt();
     this.#isUnattributed = slot.attribution !== null;
   }
 

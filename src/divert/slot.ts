@@ -33,6 +33,8 @@ export class Slot {
   /** ADDRESS_FLAGS bits. */
   flags = 0;
   interfaceIndex = 0;
+  /** It came from a wire, and nobody has verified its transport checksum. */
+  isUnverified = false;
   /** A super-packet: the kernel still cuts it into segments of a size it keeps to itself. */
   isLarge = false;
   /** Monotonic nanoseconds, when it was read from the kernel. */
@@ -65,6 +67,7 @@ export class Slot {
     slot.id = from.id;
     slot.flags = from.flags;
     slot.interfaceIndex = from.interfaceIndex;
+    slot.isUnverified = from.isUnverified;
     slot.isLarge = from.isLarge;
     slot.timestampNs = from.timestampNs;
     slot.arrivedMs = from.arrivedMs;

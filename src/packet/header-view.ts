@@ -30,6 +30,8 @@ export const CHANGES = {
   IP_ASSIGNED: 32,
   /** The caller assigned the transport checksum. */
   TRANSPORT_ASSIGNED: 64,
+  /** The transport checksum was wrong before any change. */
+  WRONG: 128,
 } as const;
 
 /** Told of every write just before it happens. */

@@ -24,7 +24,14 @@ import type { IPv6View } from './ipv6.ts';
 import { PacketScan, scanPacket } from './layout.ts';
 import { endWithPayload, writeLengths } from './payload.ts';
 import type { ProcessInfo } from './process-info.ts';
-import { CHECKSUM_BITS, fixChecksums, isWhole, NO_SUM, sumCovered } from './stale-checksums.ts';
+import {
+  CHECKSUM_BITS,
+  fixChecksums,
+  isWhole,
+  isWrong,
+  NO_SUM,
+  sumCovered,
+} from './stale-checksums.ts';
 import type { TcpView } from './tcp.ts';
 import type { UdpView } from './udp.ts';
 
@@ -61,6 +68,10 @@ export class Packet {
   #changes = 0;
   /** Sum of what the transport checksum covers, from before the first change that needs it. */
   #sumBefore = NO_SUM;
+  /** The wire may have changed it, and its transport checksum was not looked at yet. */
+  #isDoubtful = false;
+  /** Its transport checksum was wrong when it came: it stays wrong. */
+  #wasWrong = false;
   readonly #scan: PacketScan = new PacketScan();
   #scanState: 'none' | 'bad' | 'good' = 'none';
   #address: Address | null = null;
@@ -119,14 +130,27 @@ export class Packet {
     this.#layer = layer;
     this.#changes = 0;
     this.#sumBefore = NO_SUM;
+    this.#isDoubtful = false;
+    this.#wasWrong = false;
     this.#scanState = 'none';
     this.#address = null;
     this.#bytes = null;
     this.#process = null;
   }
 
+  /**
+   * Nobody has verified the checksum of this packet, which came from a wire. If it is wrong, the packet leaves with a
+   * wrong one whatever is changed, so that the receiver notices.
+   *
+   * @internal
+   */
+  doubt(): void {
+    this.#isDoubtful = true;
+  }
+
   /** The packet's bytes, to read and to write. Nothing is fixed after what is written here. */
   get bytes(): Uint8Array {
+    if (this.#isDoubtful) this.#verify();
     this.#changes |= CHANGES.BYTES | CHANGES.LAYOUT;
     const { memory, offset, length } = this;
     const isAll = offset === 0 && length === memory.length;
@@ -247,7 +271,8 @@ export class Packet {
    */
   get payload(): Uint8Array {
     if (!this.#isScanned()) return NO_BYTES;
-    this.#noteSum();
+    if (this.#isDoubtful) this.#verify();
+    else this.#noteSum();
     this.#changes |= CHANGES.BYTES;
     return this.readPayload();
   }
@@ -271,6 +296,7 @@ export class Packet {
    */
   replace(bytes: Uint8Array): void {
     checkBytes(bytes, 'packet.replace');
+    if (this.#isDoubtful) this.#verify();
     this.#move(bytes, 0, bytes.length);
     this.#changes = CHANGES.BYTES | CHANGES.IP | CHANGES.TRANSPORT;
     this.#sumBefore = NO_SUM;
@@ -308,6 +334,8 @@ export class Packet {
     this.#validAtFirst = from.#validAtFirst;
     this.#changes = from.#changes;
     this.#sumBefore = from.#sumBefore;
+    this.#isDoubtful = from.#isDoubtful;
+    this.#wasWrong = from.#wasWrong;
     this.#process = from.#process;
   }
 
@@ -323,7 +351,8 @@ export class Packet {
     if (this.#changes === 0 && cleared === 0) return false;
     if (this.#isScanned()) {
       const { memory, offset, flags } = this;
-      this.flags = fixChecksums(memory, offset, this.#scan, this.#changes, flags, this.#sumBefore);
+      const changes = this.#wasWrong ? this.#changes | CHANGES.WRONG : this.#changes;
+      this.flags = fixChecksums(memory, offset, this.#scan, changes, flags, this.#sumBefore);
       if (this.#address) writeChecksumFlags(this.#address, this.flags);
     }
     this.#validAtFirst = this.flags & CHECKSUM_BITS;
@@ -334,6 +363,7 @@ export class Packet {
 
   /** Told by the views before each write. @internal */
   mark(changes: number): void {
+    if (this.#isDoubtful) this.#verify();
     // Over a piece the checksum cannot be computed again, only mended by the difference.
     if (this.#isScanned() && !isWhole(this.#scan)) this.#noteSum();
     this.#changes |= changes;
@@ -372,6 +402,14 @@ export class Packet {
   #noteSum(): void {
     if (this.#sumBefore !== NO_SUM) return;
     this.#sumBefore = sumCovered(this.memory, this.offset, this.#scan);
+  }
+
+  /** Before the first change: afterwards the sum says nothing about what came. */
+  #verify(): void {
+    this.#isDoubtful = false;
+    if (!this.#isScanned()) return;
+    this.#noteSum();
+    this.#wasWrong = isWrong(this.memory, this.offset, this.#scan, this.#sumBefore);
   }
 
   #setPayload(value: Uint8Array): void {

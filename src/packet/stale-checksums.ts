@@ -50,6 +50,25 @@ export function sumCovered(memory: Uint8Array, offset: number, scan: PacketScan)
 }
 
 /**
+ * Whether a packet came with a transport checksum that is wrong. That of a piece is the whole datagram's: nobody can say.
+ *
+ * @param sum - {@link sumCovered}
+ * @internal
+ */
+export function isWrong(
+  memory: Uint8Array,
+  offset: number,
+  scan: PacketScan,
+  sum: number,
+): boolean {
+  if (sum === NO_SUM || !isWhole(scan)) return false;
+  const checksum = readUint16(memory, offset + transportChecksumOffset(scan));
+  if (scan.udp >= 0 && checksum === 0) return false;
+  const pseudoHeader = scan.icmp < 0 ? scan.protocol + scan.dataEnd - scan.headersEnd : 0;
+  return foldSum(sum + pseudoHeader + checksum) !== 0xffff;
+}
+
+/**
  * Computes the stale checksums.
  *
  * @param changes - bits of `CHANGES`
@@ -92,18 +111,25 @@ function fixTransport(
   if (!invalid && isTheirs(scan, changes, readUint16(memory, offset + field))) return 0;
   if (isWhole(scan) && (invalid || isStale(scan, changes))) {
     fillTransportChecksum(memory, offset, scan);
+    if (!invalid && (changes & CHANGES.WRONG) !== 0) spoil(memory, offset + field);
     return flag;
   }
-  if (before !== NO_SUM) followPayload(memory, offset, scan, before);
+  if (before !== NO_SUM) followPayload(memory, offset, scan, changes, before);
   return 0;
 }
 
 /** Makes the checksum right when what it covers was written to in place. */
-function followPayload(memory: Uint8Array, offset: number, scan: PacketScan, before: number): void {
+function followPayload(
+  memory: Uint8Array,
+  offset: number,
+  scan: PacketScan,
+  changes: number,
+  before: number,
+): void {
   const after = sumCovered(memory, offset, scan);
   if (after === before) return;
   // Over a piece there is nothing but the difference; ICMP alone can have a sum of 0 (see sumCovered).
-  if (!isWhole(scan)) mend(memory, offset, scan, before, after);
+  if (!isWhole(scan) || (changes & CHANGES.WRONG) !== 0) mend(memory, offset, scan, before, after);
   else if (scan.icmp >= 0) fillTransportChecksum(memory, offset, scan);
   else writeTransportChecksum(memory, offset, scan, after, scan.dataEnd - scan.headersEnd);
 }
@@ -122,6 +148,12 @@ function isStale(scan: PacketScan, changes: number): boolean {
 function transportFlag(scan: PacketScan): number {
   if (scan.tcp >= 0) return ADDRESS_FLAGS.TCP_CHECKSUM;
   return scan.udp >= 0 ? ADDRESS_FLAGS.UDP_CHECKSUM : 0;
+}
+
+/** Makes a right checksum a wrong one, which says that there is one. */
+function spoil(memory: Uint8Array, at: number): void {
+  const right = readUint16(memory, at);
+  writeUint16(memory, at, right === 1 ? 2 : right ^ 1);
 }
 
 function mend(

@@ -24,8 +24,8 @@ export const NFQNL_CFG_CMD_BIND = 1;
 export const NFQNL_COPY_PACKET = 2;
 export const NFQA_CFG_F = { FAIL_OPEN: 1, GSO: 4 } as const;
 
-/** The transport checksum is left to the device; a super-packet of which the device makes segments. */
-export const NFQA_SKB = { CSUMNOTREADY: 1, GSO: 2 } as const;
+/** The transport checksum is left to the device; a super-packet of which the device makes segments; a checksum that nobody verified. */
+export const NFQA_SKB = { CSUMNOTREADY: 1, GSO: 2, CSUM_NOTVERIFIED: 4 } as const;
 
 /** Most the kernel copies of a packet: an attribute's length has 16 bits, its header takes 4. */
 export const MAX_COPY_BYTES: number = 0xffff - 4;

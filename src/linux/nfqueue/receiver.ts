@@ -134,6 +134,7 @@ export class QueueReceiver {
     const outputInterface = this.#outputInterface;
     slot.interfaceIndex = outbound ? outputInterface : this.#inputInterface;
     slot.isLarge = (this.#state & NFQA_SKB.GSO) !== 0;
+    slot.isUnverified = (this.#state & NFQA_SKB.CSUM_NOTVERIFIED) !== 0;
     slot.flags =
       (this.#state & NFQA_SKB.CSUMNOTREADY) === 0 ? CHECKSUMS_VALID : ADDRESS_FLAGS.IP_CHECKSUM;
     if (outbound) slot.flags |= ADDRESS_FLAGS.OUTBOUND;
