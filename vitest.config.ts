@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { SkipReport } from './test/helpers/skip-report.ts';
 
 export default defineConfig({
   test: {
+    reporters: ['default', new SkipReport()],
     projects: [
       {
         test: {

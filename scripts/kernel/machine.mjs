@@ -19,7 +19,7 @@ import { makeArchive } from './initramfs.mjs';
 const MAIN = new URL('./guest-main.sh', import.meta.url);
 /** Environment variables the command gets too. */
 const KEPT = ['PATH', 'HOME', 'LANG', 'TERM', 'CI', 'NO_COLOR', 'SEED'];
-const MEMORY = '2G';
+const MEMORY = '4G';
 const PROCESSORS = 2;
 const CONSOLE_LINES = 25;
 

@@ -48,12 +48,13 @@ async function checkLinux({ namespace, trial }: DoctorOptions): Promise<Check[]>
   if (program.some(({ name, status }) => name === 'koffi' && status === 'fail')) return program;
   const { checkKernel } = await import('../doctor/kernel.ts');
   const { checkConflicts } = await import('../doctor/conflicts.ts');
+  const { checkFeatures } = await import('../doctor/features.ts');
   const { checkTrials } = await import('../doctor/trial.ts');
   return [
     ...program,
     ...checkKernel(),
     ...(await checkConflicts(path)),
-    ...(trial === false ? [] : await checkTrials(path)),
+    ...(trial === false ? [] : [...checkFeatures(), ...(await checkTrials(path))]),
   ];
 }
 

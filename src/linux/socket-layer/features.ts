@@ -6,9 +6,13 @@
 import { Assembler } from '../../bpf/assembler.ts';
 import type { HelperName } from '../../bpf/helper.ts';
 import { R0, R1, R2, R6, R10 } from '../../bpf/instruction.ts';
-import { VerifierError } from '../../errors.ts';
+import { SystemError, VerifierError } from '../../errors.ts';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../bpf/constants.ts';
-import { loadProgram } from '../bpf/program.ts';
+import { createLink } from '../bpf/link.ts';
+import { loadProgram, type Program } from '../bpf/program.ts';
+import { openRootCgroup } from '../cgroup.ts';
+import { ERRNO } from '../sys/constants.ts';
+import { libc } from '../sys/libc.ts';
 import type { ProgramOptions } from './report.ts';
 
 /** What differs between kernels. */
@@ -19,6 +23,9 @@ export type Features = Pick<
 
 /** Bytes of a name, and of the part of the stack it is tried on. */
 const NAME_BYTES = 16;
+
+/** The number of a link that is not there. */
+const NO_LINK_ID = 0x7fff_ffff;
 
 /** @param name of the programs, for listings */
 export function probeFeatures(name: string): Features {
@@ -39,12 +46,44 @@ export function probeFeatures(name: string): Features {
   };
 }
 
-function loads(
+/**
+ * Whether a program can be hooked in in front of others (Linux 6.17), which the order of priorities needs. Tried with a
+ * link that is not there, so that nothing is hooked in.
+ *
+ * @param name of the program, for listings
+ */
+export function canChooseOrder(name: string): boolean {
+  const attachType = BPF_ATTACH_TYPE.BPF_CGROUP_INET_SOCK_CREATE;
+  using program = load(name, BPF_PROG_TYPE.CGROUP_SOCK, attachType, []);
+  const cgroup = openRootCgroup();
+  try {
+    createLink(program, cgroup, attachType, NO_LINK_ID).close();
+    return true;
+  } catch (error) {
+    // A kernel that knows places looked for the link.
+    return error instanceof SystemError && error.errno === ERRNO.ENOENT;
+  } finally {
+    libc.close(cgroup);
+  }
+}
+
+function loads(...program: Parameters<typeof load>): boolean {
+  try {
+    load(...program).close();
+    return true;
+  } catch (error) {
+    if (error instanceof VerifierError) return false;
+    throw error;
+  }
+}
+
+/** A program that calls helpers and allows everything. */
+function load(
   name: string,
   type: number,
   attachType: number,
   helpers: readonly HelperName[],
-): boolean {
+): Program {
   const assembler = new Assembler();
   assembler.move(R6, R1);
   for (const helper of helpers) {
@@ -58,11 +97,5 @@ function loads(
   }
   assembler.moveImmediate(R0, 1);
   assembler.exit();
-  try {
-    loadProgram(assembler.assemble().instructions, { name, type, attachType }).close();
-    return true;
-  } catch (error) {
-    if (error instanceof VerifierError) return false;
-    throw error;
-  }
+  return loadProgram(assembler.assemble().instructions, { name, type, attachType });
 }
