@@ -8,26 +8,35 @@ import { release } from 'node:os';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 const STACK_LINES = 3;
-/** A test that takes longer is a sign of life. */
-const SLOW_S = 20;
+/** How often a test that takes long is named. */
+const PATIENCE_MS = 30_000;
 const START_MS = performance.now();
 
 export class SuiteReport implements Reporter {
   #started = 0;
+  #timer: NodeJS.Timeout | undefined;
   readonly #sums = { passed: 0, skipped: 0, failed: 0, files: 0 };
 
   onTestRunStart(files: readonly unknown[]): void {
     this.#started = files.length;
   }
 
+  onTestCaseReady(test: TestCase): void {
+    const start = performance.now();
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => {
+      const seconds = Math.round((performance.now() - start) / 1000);
+      say(`      ${seconds} s: ${test.fullName}`);
+    }, PATIENCE_MS);
+  }
+
   onTestCaseResult(test: TestCase): void {
     const { state, errors } = test.result();
-    const seconds = Math.round((test.diagnostic()?.duration ?? 0) / 1000);
-    if (seconds >= SLOW_S) say(`      (${seconds} s) ${test.fullName}`);
     if (state === 'failed') say(`      FAIL  ${test.fullName}\n${describeErrors(errors)}`);
   }
 
   onTestModuleEnd(module: TestModule): void {
+    clearInterval(this.#timer);
     const count = (state: 'passed' | 'skipped' | 'failed'): number =>
       [...module.children.allTests(state)].length;
     const [passed, skipped, failed] = [count('passed'), count('skipped'), count('failed')];
