@@ -23,6 +23,9 @@ export class Cycle {
   /** Number of all that were. */
   #count = 0;
   #packets = 0;
+  #events = 0;
+  /** Of the handle with the most packets. */
+  #waitMs;
   /** Namespace -> packets that handles dropped or lost there. */
   #missing = new Map();
   #problems = [];
@@ -36,7 +39,7 @@ export class Cycle {
     this.#load = load;
   }
 
-  /** @returns packets handled, packets missing by namespace, and imbalances in words */
+  /** @returns packets and events handled, how long they waited, packets missing by namespace, and imbalances in words */
   async run(durationMs, transferBytes) {
     await this.#openAll();
     const background = [
@@ -58,6 +61,8 @@ export class Cycle {
     for (const opened of this.#open) await this.#close(opened);
     return {
       packets: this.#packets,
+      events: this.#events,
+      waitMs: this.#waitMs,
       missing: this.#missing,
       problems: this.#problems,
       handles: this.#count,
@@ -242,11 +247,13 @@ export class Cycle {
       this.#problems.push(`${name}: ${JSON.stringify(counts)}`);
     }
     this.#packets += received;
+    if (name === 'batches') this.#waitMs = stats.waitMs;
     if (!isCopy && isWhole) this.#missing.set(end, (this.#missing.get(end) ?? 0) + removed);
   }
 
   #checkEvents(name, stats) {
     const { received, delivered, queued, lost } = stats;
+    this.#events += received;
     if (received === delivered + lost.total && queued === 0) return;
     const { waitMs, ...counts } = stats;
     this.#problems.push(`${name}: ${JSON.stringify(counts)}`);

@@ -39,18 +39,23 @@ export class Meters {
   /** To be called when all handles are closed. */
   async read() {
     const delay = this.#delay;
-    const loopMs = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+    const loop = [delay.percentile(50), delay.percentile(99), delay.max];
+    const [loopP50, loopP99, loopMax] = loop.map((nanoseconds) => nanoseconds / 1e6);
     delay.reset();
     const left = await this.#left();
     globalThis.gc?.();
     const { rss, heapUsed } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
     return {
       rssMiB: rss / MIB,
       heapMiB: heapUsed / MIB,
       descriptors: readdirSync('/proc/self/fd').length,
       kinds: descriptorKinds(),
       left,
-      loopMs,
+      loopP50,
+      loopP99,
+      loopMax,
+      processorSeconds: (user + system) / 1e6,
     };
   }
 

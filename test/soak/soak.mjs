@@ -14,6 +14,7 @@ import { Cycle } from './cycle.mjs';
 import { Load, PORT, start } from './load.mjs';
 import { Meters } from './meters.mjs';
 import { sendAll } from './programs.mjs';
+import { findGrowth, summarize } from './trend.mjs';
 
 const OPTIONS = {
   minutes: { type: 'string', default: '10' },
@@ -22,11 +23,11 @@ const OPTIONS = {
   /** Packets per second of all handles together, instead of half the maximum. */
   rate: { type: 'string' },
 };
-/** Growth that is no leak: pools and compiled code reach their size late. */
-const GROWTH = { factor: 1.1, rssMiB: 16, heapMiB: 4 };
 /** Sent over one connection in each second of a cycle. */
 const TRANSFER_BYTES = 100_000;
 const CALIBRATION_MS = 2000;
+/** Whatever is closed lets the process end much sooner. */
+const ENDING_MS = 5000;
 /** Handles that a datagram of the main flow goes through, or is copied to. */
 const PASSES = 10;
 
@@ -50,34 +51,18 @@ async function measureMaximum({ client, server }) {
 const COLUMNS = [
   'time s',
   'packets',
+  'events',
   'handles',
   'RSS MiB',
   'heap MiB',
   'fds',
+  'wait p99',
   'loop p99',
   'max ms',
 ];
 
 function printRow(values) {
   process.stdout.write(`${values.map((value) => String(value).padStart(9)).join('')}\n`);
-}
-
-/** The middle of a column over some rows. */
-function median(rows, key) {
-  const values = rows.map((row) => row[key]).sort((a, b) => a - b);
-  return values[values.length >> 1];
-}
-
-/** Compares the last third of the rows with the second. */
-function findGrowth(rows) {
-  const third = Math.floor(rows.length / 3);
-  if (third < 2) return [];
-  const [middle, last] = [rows.slice(third, 2 * third), rows.slice(-third)];
-  return ['rssMiB', 'heapMiB'].flatMap((key) => {
-    const [from, to] = [median(middle, key), median(last, key)];
-    const isGrowing = to > from * GROWTH.factor && to - from > GROWTH[key];
-    return isGrowing ? [`${key} grows: ${from.toFixed(1)} to ${to.toFixed(1)}`] : [];
-  });
 }
 
 /** What is wrong after a cycle, in words. */
@@ -92,7 +77,7 @@ async function findProblems(ends, result, before, row, first) {
   if (row.descriptors > first.descriptors) {
     const more = [...row.kinds].filter(([kind, count]) => count > (first.kinds.get(kind) ?? 0));
     problems.push(
-      `descriptors: ${first.descriptors} before, ${row.descriptors} now, more of ${more.join(' ')}`,
+      `descriptors: ${first.descriptors} before, ${row.descriptors} now, more of ${more.map((kind) => kind.join(' ')).join(', ')}`,
     );
   }
   return problems;
@@ -116,22 +101,26 @@ async function runCycles(network, values, endAt) {
     await sleep(100);
     for (const end of ends) before.set(end, (await countMissing(end)).missing);
     load.resume();
-    const seconds = Number(values.seconds);
-    const result = await new Cycle(network, load).run(seconds * 1000, seconds * TRANSFER_BYTES);
+    const cycle = Number(values.seconds);
+    const result = await new Cycle(network, load).run(cycle * 1000, cycle * TRANSFER_BYTES);
     await sleep(100);
-    const row = { ...(await meters.read()), packets: result.packets };
+    const { packets, events, handles, waitMs } = result;
+    const waits = { waitP50: waitMs.p50, waitP99: waitMs.p99, waitMax: waitMs.max };
+    const seconds = (Date.now() - begin) / 1000;
+    const row = { ...(await meters.read()), ...waits, seconds, packets, events, handles };
     rows.push(row);
     problems.push(...(await findProblems(ends, result, before, row, rows[0])));
-    const { rssMiB, heapMiB, descriptors, loopMs } = row;
     printRow([
-      Math.round((Date.now() - begin) / 1000),
-      result.packets,
-      result.handles,
-      rssMiB.toFixed(1),
-      heapMiB.toFixed(1),
-      descriptors,
-      loopMs.p99.toFixed(1),
-      loopMs.max.toFixed(1),
+      Math.round(seconds),
+      packets,
+      events,
+      handles,
+      row.rssMiB.toFixed(1),
+      row.heapMiB.toFixed(1),
+      row.descriptors,
+      row.waitP99.toFixed(1),
+      row.loopP99.toFixed(1),
+      row.loopMax.toFixed(1),
     ]);
     for (const problem of problems.splice(0)) {
       process.exitCode = 1;
@@ -150,9 +139,14 @@ try {
     process.exitCode = 1;
     process.stdout.write(`!! ${growth}\n`);
   }
-  const packets = rows.reduce((sum, row) => sum + row.packets, 0);
   const verdict = process.exitCode ? 'FAILED' : 'every packet accounted for, nothing left';
-  process.stdout.write(`${rows.length} cycles, ${packets} packets: ${verdict}\n`);
+  const packets = rows.reduce((sum, row) => sum + row.packets, 0);
+  const last = `${rows.length} cycles, ${packets} packets: ${verdict}`;
+  process.stdout.write(`${[...summarize(rows), last].join('\n')}\n`);
 } finally {
   network.close();
 }
+setTimeout(() => {
+  process.stdout.write('!! the process does not end: something is still open\n');
+  process.exit(1);
+}, ENDING_MS).unref();
