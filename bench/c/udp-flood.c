@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,5 +86,9 @@ int main(int count, char **arguments) {
     if (n < 0) errors++;
     else sent += train ? (unsigned long)n * train : (unsigned long)n;
   }
-  printf("{\"sent\":%lu,\"errors\":%lu,\"seconds\":%.4f}\n", sent, errors, now() - start);
+  double elapsed = now() - start;
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  double cpu = used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
+  printf("{\"sent\":%lu,\"errors\":%lu,\"seconds\":%.4f,\"cpuSeconds\":%.6f}\n", sent, errors, elapsed, cpu);
 }

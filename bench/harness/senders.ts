@@ -12,6 +12,8 @@ export interface Sent {
   readonly sent: number;
   readonly errors: number;
   readonly seconds: number;
+  /** Its processor time, with what the kernel did for it: the way through the network stack too. */
+  readonly cpuSeconds: number;
 }
 
 /** What `udp-sink` prints. */

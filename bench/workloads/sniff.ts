@@ -4,10 +4,12 @@ import { inArena, sleep } from '../harness/arena.ts';
 import { program } from '../harness/folders.ts';
 import { binary, compile } from '../harness/native.ts';
 import type { Command } from '../harness/program.ts';
-import { flood, missingSenders } from '../harness/senders.ts';
+import { flood, missingSenders, type Sent } from '../harness/senders.ts';
 import type { BenchOptions, Contestant, Figures, Workload } from '../harness/workload.ts';
 
 const SECONDS = 2;
+/** Not counted: caches and compilers warm up. */
+const WARM_UP_SECONDS = 0.5;
 const SECONDS_ONCE = 0.2;
 /** libpcap looks at its ring every 100 ms. */
 const DRAIN_MS = 700;
@@ -20,6 +22,9 @@ interface Captured {
   readonly captured: number;
 }
 
+/** Processor time of a packet at the sender, microseconds: copies are made there. */
+const senderCost = ({ cpuSeconds, sent }: Sent): number => (1e6 * cpuSeconds) / sent;
+
 async function runSniff(
   command: Command,
   size: number,
@@ -29,17 +34,20 @@ async function runSniff(
     await arena.rules(DROP);
     const env = { ...command.env, INTERFACE: arena.b.interface };
     const tool = await arena.start(arena.b, { ...command, env });
+    const warmUp = once ? 0 : (await flood(arena, { size, seconds: WARM_UP_SECONDS })).sent;
+    await sleep(DRAIN_MS);
     const before = tool.cpuTimeUs();
     const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : seconds });
     await sleep(DRAIN_MS);
     const used = tool.cpuTimeUs() - before;
     await tool.stop();
-    const { captured } = await tool.result<Captured>();
-    if (captured === 0) throw new Error('captured nothing');
+    const captured = (await tool.result<Captured>()).captured - warmUp;
+    if (captured <= 0) throw new Error('captured nothing');
     return {
       captured: captured / sent.seconds / 1000,
       lost: 100 * (1 - captured / sent.sent),
       CPU: used / captured,
+      sender: senderCost(sent),
     };
   });
 }
@@ -48,7 +56,7 @@ async function runAlone(size: number, { once, seconds = SECONDS }: BenchOptions)
   return inArena(async (arena) => {
     await arena.rules(DROP);
     const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : seconds });
-    return { captured: sent.sent / sent.seconds / 1000 };
+    return { captured: sent.sent / sent.seconds / 1000, sender: senderCost(sent) };
   });
 }
 
@@ -81,6 +89,7 @@ function workload(name: string, title: string, size: number, snapLength?: number
       captured: { unit: 'kpackets/s', digits: 0 },
       lost: { unit: '%', digits: 2, compared: false },
       CPU: { unit: 'us/packet', digits: 3 },
+      sender: { unit: 'us/packet' },
     },
     contestants: contestants(size, snapLength),
   };
