@@ -4,13 +4,17 @@
  * @module
  */
 
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { ensureBuilt } from '../helpers/command.ts';
 import { runCampaign, runCase } from './campaign.ts';
 import { CAMPAIGNS } from './campaigns.ts';
 import { runExactness } from './exactness.ts';
 
 const MILLISECONDS_PER_MINUTE = 60_000;
 const EXACTNESS = 'exactness';
+/** Runs the program itself. */
+const BUILT = 'arguments';
+const BUILD_MS = 300_000;
 
 const limits = {
   minutes: Number(process.env.FUZZ_MINUTES ?? '1'),
@@ -28,6 +32,8 @@ const print = (line: string): void => {
 };
 const timesOf = (spent: { seconds: number; processorSeconds: number }): string =>
   `${spent.seconds.toFixed(0)} s, ${spent.processorSeconds.toFixed(0)} s of processor time`;
+
+if (isChosen(BUILT)) beforeAll(ensureBuilt, BUILD_MS);
 
 test('campaigns that are asked for exist', () => {
   const known = [EXACTNESS, ...CAMPAIGNS.map(({ name }) => name)];
