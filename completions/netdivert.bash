@@ -84,6 +84,7 @@ _netdivert() {
     'pass -w' | 'pass --write') COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames; return ;;
     'pass --direction') COMPREPLY=($(compgen -W 'outbound inbound' -- "$current")); return ;;
     'pass -b' | 'pass --batch') COMPREPLY=(); return ;;
+    'pass --workers') COMPREPLY=(); return ;;
     'pass --user') COMPREPLY=(); return ;;
     'block -p' | 'block --process') COMPREPLY=($(compgen -W "$(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)" -- "$current")); return ;;
     'block -N' | 'block --namespace') COMPREPLY=($(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$current")); return ;;
@@ -169,7 +170,7 @@ _netdivert() {
     'handles-watch') words='--count --duration --json --help' ;;
     'handles-kill') words='--force --dry-run --json --help' ;;
     'top') words='--process --namespace --layer --dialect --priority --duration --json --count --interval --flows --batch --read --direction --user --help' ;;
-    'pass') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --batch --user --help' ;;
+    'pass') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --batch --workers --user --help' ;;
     'block') words='--process --namespace --layer --dialect --priority --duration --json --count --read --write --direction --reject --reason --user --help' ;;
     'web') words='--process --namespace --layer --dialect --priority --duration --json --read --write --direction --host --page --port --block-quic --user --help' ;;
     'stream') words='--to --save --exclude --namespace --layer --priority --duration --json --user --help' ;;

@@ -102,6 +102,7 @@ complete -c netdivert -n '__fish_seen_subcommand_from pass' -s r -l read -r -F -
 complete -c netdivert -n '__fish_seen_subcommand_from pass' -s w -l write -r -F -d 'with --read: the packets that get through, as pcapng'
 complete -c netdivert -n '__fish_seen_subcommand_from pass' -l direction -x -a 'outbound inbound' -d 'direction of packets whose file does not say'
 complete -c netdivert -n '__fish_seen_subcommand_from pass' -s b -l batch -x -d 'packets handled at once, 1 to 255'
+complete -c netdivert -n '__fish_seen_subcommand_from pass' -l workers -x -d 'spread the packets over so many threads, flow by flow'
 complete -c netdivert -n '__fish_seen_subcommand_from pass' -l user -x -d 'run as this user, with only the capabilities needed'
 complete -c netdivert -n '__fish_seen_subcommand_from pass' -s h -l help -d 'show what can be done'
 complete -c netdivert -n '__fish_seen_subcommand_from block' -s p -l process -x -a '(cat /proc/[0-9]*/comm 2> /dev/null | sort -u)' -d 'of these processes only: a name, an id, !name; several with commas'

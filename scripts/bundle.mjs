@@ -26,6 +26,7 @@ const LIBRARY = {
 /** Programs of their own. */
 const COMMANDS = {
   main: 'dist/cli/main.js',
+  'pass-worker': 'dist/cli/pass-worker.js',
   server: 'dist/cli/demo/server.js',
   client: 'dist/cli/demo/client.js',
 };

@@ -27,6 +27,7 @@ const BITS_PER_UNIT: Readonly<Record<string, number>> = {
 const PERCENT = 100;
 const MAX_PORT = 65_535;
 const MAX_BATCH = 255;
+const MAX_WORKERS = 256;
 /** What a timer of Node can wait for. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
@@ -42,6 +43,13 @@ export function parseBatch(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= MAX_BATCH) return value;
   throw new InvalidArgumentError(`A whole number from 1 to ${MAX_BATCH} is needed.`);
+}
+
+/** Threads: 1 to 256. */
+export function parseWorkers(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_WORKERS) return value;
+  throw new InvalidArgumentError(`A whole number from 1 to ${MAX_WORKERS} is needed.`);
 }
 
 /** A whole number, also a negative one. */

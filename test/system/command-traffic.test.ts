@@ -12,7 +12,7 @@ import { listTables } from '../helpers/kernel-objects.ts';
 import { createNetwork, type ExecResult, type Network } from '../helpers/namespaces.ts';
 import { NODE_NAME } from '../helpers/node-name.ts';
 import { type RunningCommand, startCommand } from '../helpers/running-command.ts';
-import { type Running, waitReady } from '../helpers/traffic.ts';
+import { type Running, runScript, startScript, waitReady } from '../helpers/traffic.ts';
 
 /** Answers every request with the name it was sent, and echoes what is no request. */
 const SERVER = `
@@ -24,6 +24,8 @@ createEcho((socket) => socket.on('error', () => {}).resume()).listen(443, '::');
 createEcho((socket) => socket.on('error', () => {}).end('proxy')).listen(8080, '127.0.0.1');
 setTimeout(() => console.log('ready'), 100);
 `;
+
+const UDP_PORT = 6200;
 
 let net: Network;
 const servers: Running[] = [];
@@ -127,6 +129,56 @@ describe('dump', () => {
     await pings;
     expect(readFileSync(join(folder, 'err'), 'utf8')).not.toContain('Error');
     expect(await listTables(net.a)).toEqual([]);
+  });
+});
+
+describe('pass --workers', () => {
+  const udp = `udp.DstPort == ${UDP_PORT}`;
+  const sendFlows = (flows: number, rounds: number): Promise<string> =>
+    runScript(net.a, 'udp-flows', [net.b.ipv4, UDP_PORT, flows, rounds, 2]);
+
+  test('the summary is that of all threads, and says what each had', async () => {
+    const pass = startInA('pass', '--workers', '2', '--json', udp);
+    await pass.saw('passing udp.DstPort = 6200 with 2 workers');
+    const receiver = await startScript(net.b, 'udp-receive', [net.b.ipv4, UDP_PORT, 1000, 8000]);
+    await sendFlows(100, 10);
+    expect((await receiver.output).split('\n').filter(Boolean)).toHaveLength(1000);
+    await interrupt(pass);
+    const [summary] = linesOf(pass);
+    expect(summary).toMatchObject({ command: 'pass', stats: { received: 1000, sent: 1000 } });
+    const shares = summary?.workers as number[];
+    expect(shares).toHaveLength(2);
+    expect(shares.every((packets) => packets > 0)).toBe(true);
+    expect(shares.reduce((sum, packets) => sum + packets)).toBe(1000);
+    expect(pass.output.stderr).toContain('1000 packets matched, 1000 sent on, 0 lost');
+    expect(await listTables(net.a)).toEqual([]);
+  });
+
+  test('--count and --duration end all of them', async () => {
+    const counted = startInA('pass', '--workers', '2', '--count', '50', udp);
+    await counted.saw('passing');
+    await sendFlows(40, 10);
+    expect(await counted.ended()).toBe(0);
+    const timed = startInA('pass', '--workers', '3', '--duration', '100ms', udp);
+    expect(await timed.ended()).toBe(0);
+    expect(timed.output.stderr).toContain('0 and 0 and 0 packets by 3 workers');
+    expect(await listTables(net.a)).toEqual([]);
+  });
+
+  test.each<[string, string[], number, RegExp]>([
+    ['a file', ['-r', 'captures/demo.pcapng'], 2, /--workers is for live traffic/],
+    ['a process', ['-p', 'curl'], 2, /--workers cannot be used with --process/],
+    ['none of them', ['--workers', '0'], 2, /1 to 256/],
+    [
+      'a filter on a process',
+      ['--dialect', 'extended', 'processId == 1'],
+      1,
+      /processes of packets/,
+    ],
+  ])('refused: %s', async (_name, args, expected, message) => {
+    const { code, stdout, stderr } = await netdivert(['pass', '--workers', '2', ...args]);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+    expect(stderr).toMatch(message);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   parsePort,
   parseRate,
   parseShare,
+  parseWorkers,
 } from '../values.ts';
 import {
   addFileOptions,
@@ -36,6 +37,7 @@ function declarePass(program: Command, done: Done): void {
     .description('take packets out and put them back unchanged: measures what interception costs');
   addFileOptions(addTrafficOptions(pass))
     .option('-b, --batch <packets>', 'packets handled at once, 1 to 255', parseBatch, 255)
+    .option('--workers <n>', 'spread the packets over so many threads, flow by flow', parseWorkers)
     .action(async (words: string[], options) => {
       const command = await import('../commands/pass.ts');
       done(await command.pass(joinFilter(words), options));
