@@ -1,8 +1,9 @@
 // Prints every datagram as a line of base64, until `count` came or nothing came for `idleMs`.
-// Arguments: address, port, count, idleMs, how long to wait for the first (20 s). Says "ready" first.
+// Arguments: address, port, count, idleMs, how long to wait for the first (20 s), the length of one that is the last.
+// Says "ready" first.
 import dgram from 'node:dgram';
 
-const [address, port, count, idleMs, firstMs = 20_000] = process.argv.slice(2);
+const [address, port, count, idleMs, firstMs = 20_000, lastLength] = process.argv.slice(2);
 const socket = dgram.createSocket({
   type: address.includes(':') ? 'udp6' : 'udp4',
   recvBufferSize: 8 << 20,
@@ -19,7 +20,7 @@ function finish() {
 socket.on('message', (message) => {
   lines.push(message.toString('base64'));
   clearTimeout(timer);
-  if (lines.length >= Number(count)) finish();
+  if (lines.length >= Number(count) || message.length === Number(lastLength)) finish();
   else timer = setTimeout(finish, Number(idleMs));
 });
 socket.bind(Number(port), address, () => {
