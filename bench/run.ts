@@ -1,5 +1,5 @@
 /**
- * Runs workloads and prints their tables: `npm run bench -- [workload...] [--rounds N] [--seconds N] [--json FILE] [--docs] [--once] [--list]`.
+ * Runs workloads and prints their tables: `npm run bench -- [workload or group...] [--rounds N] [--seconds N] [--json FILE] [--docs] [--once] [--list]`.
  *
  * `--docs` puts the tables, with those of earlier runs, into docs/performance.md.
  *
@@ -90,16 +90,19 @@ const { values, positionals } = parseArgs({
     list: { type: 'boolean', default: false },
   },
 });
-const unknown = positionals.filter((name) => !WORKLOADS.some((one) => one.name === name));
+const isCalled = ({ name, group }: Workload, asked: string): boolean =>
+  name === asked || group === asked;
+const unknown = positionals.filter((name) => !WORKLOADS.some((one) => isCalled(one, name)));
+const chosen = WORKLOADS.filter(
+  (one) => positionals.length === 0 || positionals.some((name) => isCalled(one, name)),
+);
 if (unknown.length > 0 || values.list) {
   if (unknown.length > 0) say(`bench: no workload ${unknown.join(', ')}. There are:`);
-  for (const { name, title } of WORKLOADS) console.log(`${name.padEnd(WIDTH)} ${title}`);
+  const listed = unknown.length > 0 ? WORKLOADS : chosen;
+  for (const { name, title } of listed) console.log(`${name.padEnd(WIDTH)} ${title}`);
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 const asked = Number(values.rounds ?? 0);
-const chosen = WORKLOADS.filter(
-  ({ name }) => positionals.length === 0 || positionals.includes(name),
-);
 const machine = describeMachine();
 process.stdout.write(`${Object.values(machine).join(', ')}\n`);
 const { once, seconds } = values;

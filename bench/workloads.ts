@@ -1,6 +1,10 @@
 /** All workloads, in the order in which they run. */
 
 import type { Workload } from './harness/workload.ts';
+import { FILTER_CURVES } from './workloads/curves/filters.ts';
+import { FLOW_CURVE } from './workloads/curves/flows.ts';
+import { HANDLE_CURVE } from './workloads/curves/handles.ts';
+import { SET_CURVES } from './workloads/curves/sets.ts';
 import { DRAINS } from './workloads/drain.ts';
 import { FILTER_WORKLOADS } from './workloads/filter.ts';
 import { FLOODS } from './workloads/flood.ts';
@@ -21,4 +25,8 @@ export const WORKLOADS: readonly Workload[] = [
   ...FILTER_WORKLOADS,
   PACKET_WORKLOAD,
   ...STARTS,
+  ...FILTER_CURVES,
+  ...SET_CURVES,
+  HANDLE_CURVE,
+  FLOW_CURVE,
 ];

@@ -33,6 +33,8 @@ export interface Measure {
 /** One table. */
 export interface Workload {
   readonly name: string;
+  /** A name that all of these can be asked for by. */
+  readonly group?: string;
   /** One line for people. */
   readonly title: string;
   /** Name of the contestant that ratios are to. */

@@ -37,7 +37,7 @@ const BURSTS_LARGE: Bursts = { packets: 20_000, warmUp: 6, measured: 15 };
 const BURSTS_ONCE: Bursts = { packets: 2_000, warmUp: 1, measured: 1 };
 
 /** One burst: processor time it took, and packets that came through. */
-async function runBurst(
+export async function runBurst(
   arena: Arena,
   tool: Program,
   size: number,

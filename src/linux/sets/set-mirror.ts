@@ -107,8 +107,20 @@ export class SetMirror implements SetListener {
   }
 
   #add(entry: SetEntry): void {
-    const { members } = this.#maps[kindOf(entry)];
-    if (members === null || members.isFull) {
+    const map = this.#maps[kindOf(entry)];
+    const { members } = map;
+    if (members === null) {
+      const first = map.create(1);
+      try {
+        first.add(entry);
+        map.use(first);
+      } catch (error) {
+        first.map.close();
+        throw error;
+      }
+      return;
+    }
+    if (members.isFull) {
       this.#cancel();
       this.#fillAnew();
       return;
