@@ -20,7 +20,7 @@ export interface Amounts {
 
 /** 10 GB and some in all. */
 export const LONG: Amounts = { main: 1000, matrix: 40, loopback: 60, faulty: 32, datagrams: 24 };
-export const SHORT: Amounts = { main: 4, matrix: 2, loopback: 2, faulty: 1, datagrams: 1 };
+export const SHORT: Amounts = { main: 4, matrix: 2, loopback: 2, faulty: 2, datagrams: 1 };
 
 const MEGABYTE = 1_000_000;
 const MTU_BYTES = 1500;

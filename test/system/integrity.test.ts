@@ -14,6 +14,8 @@ const SEED = Number(process.env.SEED ?? 1);
 const FORM = process.env.INTEGRITY;
 const ONLY = process.env.INTEGRITY_ONLY;
 const LIMIT_MS = 600_000;
+/** Faults that are expected: none at all would be one case in 20,000. */
+const CERTAIN = 10;
 
 const stage = new Stage();
 afterAll(() => stage.close());
@@ -47,8 +49,8 @@ test.each(chooseCases())('$name', { timeout: LIMIT_MS }, async (one) => {
     held: 0,
   });
   for (const fault of ['loss', 'reorder', 'duplicate', 'corrupt'] as const) {
-    if (one.faults?.[fault])
-      expect({ fault, count: befallen[fault] }).not.toEqual({ fault, count: 0 });
+    const share = one.faults?.[fault] ?? 0;
+    if (share * (befallen.frames ?? 0) > CERTAIN) expect(befallen[fault]).toBeGreaterThan(0);
   }
   report(one, outcome);
 });
