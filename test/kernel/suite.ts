@@ -17,30 +17,31 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'test/system/soak.test.ts': 'a load over a time; the same traffic is in other files',
 };
 
-/** The most telling first: programs that the verifier has to take, then hooks, then traffic. */
+/** The most telling for their time first: hooks that differ between kernels, then traffic, then what takes long. */
 const FIRST: readonly string[] = [
+  'doctor-features',
   'bpf-load',
-  'bpf-verifier',
-  'bpf-extended',
-  'ringbuf',
   'socket-layer',
-  'socket-layer-block',
   'flow',
+  'socket-layer-block',
+  'network-layer',
+  'privilege-table',
   'attribution',
-  'reflect',
+  'inject',
+  'inject-forward',
+  'reflect-filter',
+  'lifecycle',
+  'priority',
   'socket-layer-handles',
   'socket-layer-programs',
   'flow-handles',
-  'network-layer',
   'sniff',
-  'inject',
-  'inject-forward',
-  'inject-marks',
-  'large-packets',
+  'reflect',
   'fragments',
-  'priority',
-  'privilege-table',
+  'large-packets',
   'no-blackhole',
+  'ringbuf',
+  'bpf-verifier',
 ];
 
 /** Runs files in the order above, the others after them by name. */
