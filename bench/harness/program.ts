@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { NetworkEnd } from '../../test/helpers/namespaces.ts';
 
-const READY_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 10_000;
 const NS_PER_US = 1000;
 /** The sender and the receiver have this processor... */

@@ -1,14 +1,14 @@
 /**
  * Counts new connections until asked to end, inside a namespace.
  *
- *   curve-flows.js flow|attribution PORT
+ *   curve-flows.js flow|attribution PORT PORT
  */
 
 import { open } from '../../src/index.ts';
 import { report } from './measure.ts';
 import { type MemoryUse, memoryUse } from './memory.ts';
 
-const [, , kind, port] = process.argv;
+const [, , kind, port, otherPort] = process.argv;
 let memory: MemoryUse | undefined;
 const controller = new AbortController();
 const LAST_EVENTS_MS = 100;
@@ -25,7 +25,10 @@ const begin = (): void => void process.stdout.write('READY\n');
 
 /** Flows as they begin and end. */
 async function followFlows(): Promise<Record<string, number>> {
-  const handle = await open(`remotePort == ${port}`, { layer: 'flow', signal });
+  const handle = await open(`remotePort == ${port} or remotePort == ${otherPort}`, {
+    layer: 'flow',
+    signal,
+  });
   begin();
   let established = 0;
   let deleted = 0;
@@ -40,7 +43,7 @@ async function followFlows(): Promise<Record<string, number>> {
 
 /** The process of each connection's first packet. */
 async function askProcesses(): Promise<Record<string, number>> {
-  const filter = `outbound and tcp.DstPort == ${port} and tcp.Syn`;
+  const filter = `outbound and tcp.Syn and (tcp.DstPort == ${port} or tcp.DstPort == ${otherPort})`;
   const handle = await open(filter, { attribution: true, signal });
   begin();
   let flows = 0;

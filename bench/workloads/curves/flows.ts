@@ -11,6 +11,8 @@ const SIZES = [100, 1000, 3000, 10_000];
 const SECONDS = 2;
 const SECONDS_ONCE = 0.3;
 const PORT = '9100';
+/** Of connections that warm up: the same addresses and ports belong to one process only. */
+const WARM_UP_PORT = '9101';
 const SETTLE_MS = 200;
 
 /** What `c/tcp-flows.c` prints. */
@@ -31,6 +33,9 @@ interface Told {
   readonly mapsMb: number;
 }
 
+/** Servers by their ports. */
+type Servers = Readonly<Record<string, Program>>;
+
 /** One stretch of connections: what was made, and microseconds of both ends' processor time for each. */
 interface Stretch extends Made {
   readonly endsUs: number;
@@ -38,12 +43,14 @@ interface Stretch extends Made {
 
 async function connect(
   arena: Arena,
-  server: Program,
+  servers: Servers,
+  port: string,
   rate: number,
   { once, seconds = SECONDS }: BenchOptions,
 ): Promise<Stretch> {
-  const before = server.cpuTimeUs();
-  const args = ['client', arena.b.ipv4, PORT, `${rate}`, `${once ? SECONDS_ONCE : seconds}`];
+  const serverUs = (): number => servers[port]?.cpuTimeUs() ?? 0;
+  const before = serverUs();
+  const args = ['client', arena.b.ipv4, port, `${rate}`, `${once ? SECONDS_ONCE : seconds}`];
   const made = await arena.run<Made>(
     arena.a,
     { file: binary('tcp-flows'), args, cpu: TRAFFIC_CPU },
@@ -51,25 +58,28 @@ async function connect(
   );
   if (made.errors > 0) throw new Error(`${made.errors} connections failed`);
   await sleep(SETTLE_MS);
-  return { ...made, endsUs: (made.cpuUs + server.cpuTimeUs() - before) / made.flows };
+  return { ...made, endsUs: (made.cpuUs + serverUs() - before) / made.flows };
 }
 
 /** Connections while a handle looks at them. Each has to be reported, or counted as lost. */
 async function watched(
   arena: Arena,
-  server: Program,
+  servers: Servers,
   kind: string,
   rate: number,
   options: BenchOptions,
 ): Promise<{ handleUs: number; stretch: Stretch; told: Told }> {
   const tool = await arena.start(arena.a, {
     file: process.execPath,
-    args: [program('curve-flows'), kind, PORT],
+    args: [program('curve-flows'), kind, PORT, WARM_UP_PORT],
   });
   // Compilers and caches warm up.
-  const warmUp = await connect(arena, server, rate, { ...options, seconds: SECONDS / 4 });
+  const warmUp = await connect(arena, servers, WARM_UP_PORT, rate, {
+    ...options,
+    seconds: SECONDS / 4,
+  });
   const before = tool.cpuTimeUs();
-  const stretch = await connect(arena, server, rate, options);
+  const stretch = await connect(arena, servers, PORT, rate, options);
   const usedUs = tool.cpuTimeUs() - before;
   await tool.stop();
   const told = await tool.result<Told>();
@@ -85,15 +95,17 @@ async function watched(
 
 async function runFlows(rate: number, options: BenchOptions): Promise<Figures> {
   return inArena(async (arena) => {
-    const server = await arena.start(arena.b, {
-      file: binary('tcp-flows'),
-      args: ['server', PORT],
-      cpu: TRAFFIC_CPU,
-    });
-    const alone = await connect(arena, server, rate, options);
-    const flow = await watched(arena, server, 'flow', rate, options);
-    const asked = await watched(arena, server, 'attribution', rate, options);
-    await server.stop();
+    const serve = (port: string): Promise<Program> =>
+      arena.start(arena.b, {
+        file: binary('tcp-flows'),
+        args: ['server', port],
+        cpu: TRAFFIC_CPU,
+      });
+    const servers = { [PORT]: await serve(PORT), [WARM_UP_PORT]: await serve(WARM_UP_PORT) };
+    const alone = await connect(arena, servers, PORT, rate, options);
+    const flow = await watched(arena, servers, 'flow', rate, options);
+    const asked = await watched(arena, servers, 'attribution', rate, options);
+    for (const server of Object.values(servers)) await server.stop();
     return {
       'connections made': flow.stretch.flows / flow.stretch.seconds,
       'both ends alone': alone.endsUs,
