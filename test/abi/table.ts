@@ -102,6 +102,7 @@ const SYSTEM: readonly Row[] = [
   one('linux/nfqueue/chunk.ts', 'MSG_LEN', 'offsetof(struct mmsghdr, msg_len)'),
   one('linux/nfqueue/chunk.ts', 'IOVEC_BYTES', 'sizeof(struct iovec)'),
   one('linux/netlink/socket.ts', 'SOCKADDR_NL_BYTES', 'sizeof(struct sockaddr_nl)'),
+  one('linux/netlink/socket.ts', 'SOCKADDR_NL_PORT', 'offsetof(struct sockaddr_nl, nl_pid)'),
   one('linux/inject/route-socket.ts', 'SOCKADDR_NL_BYTES', 'sizeof(struct sockaddr_nl)'),
   layout('linux/inject/raw-socket.ts', 'SOCKADDR_IN', 'struct sockaddr_in', {
     ADDRESS: 'sin_addr',

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { randomInt } from 'node:crypto';
 import { close as closeFile } from 'node:fs';
 import { NetlinkError, UnsupportedError } from '../../errors.ts';
 import { ERRNO, MSG, NETLINK, OPTION, SOCKET } from '../sys/constants.ts';
@@ -22,13 +23,17 @@ import {
   type Reply,
 } from './message.ts';
 
-/** struct sockaddr_nl */
+/** struct sockaddr_nl, and the offset of its port. */
 const SOCKADDR_NL_BYTES = 12;
+const SOCKADDR_NL_PORT = 4;
+/** Ports from here up are no numbers of processes, which the kernel gives to sockets by itself. */
+const FIRST_PORT = 0x8000_0000;
+const PORTS = 0x7fff_ffff;
 /** A reply datagram of the kernel is at most 32 KiB (NLMSG_GOODSIZE and dump buffers). */
 const RECEIVE_BYTES = 65536;
 /** sendto(2) refuses more than the send buffer; a rule set of ours is far below. */
 const SEND_BUFFER_BYTES = 1 << 20;
-/** An answer that could not be read for a moment is read again so often. */
+/** A port that is taken, and an answer that could not be read for a moment: tried again so often. */
 const MAX_TRIES = 100;
 
 export class NetlinkSocket {
@@ -57,11 +62,22 @@ export class NetlinkSocket {
     this.setOption(OPTION.SOL_SOCKET, OPTION.SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
   }
 
+  /**
+   * A socket that closes gives its port back first, and then the kernel deletes the tables and queues of
+   * that port: another's too, that got the port in between. So each socket has one of its own.
+   */
   #connect(): void {
-    const kernel = allocate(SOCKADDR_NL_BYTES);
-    kernel.view.setUint16(0, SOCKET.AF_NETLINK, true);
-    const { bytes } = kernel;
-    check(libc.bind(this.fd, bytes, SOCKADDR_NL_BYTES), 'bind', 'bind a netlink socket');
+    const { view, bytes } = allocate(SOCKADDR_NL_BYTES);
+    view.setUint16(0, SOCKET.AF_NETLINK, true);
+    let result = -1;
+    for (let tries = 0; result < 0 && tries < MAX_TRIES; tries++) {
+      view.setUint32(SOCKADDR_NL_PORT, FIRST_PORT + randomInt(PORTS), true);
+      result = libc.bind(this.fd, bytes, SOCKADDR_NL_BYTES);
+      if (result < 0 && lastErrno() !== ERRNO.EADDRINUSE) break;
+    }
+    check(result, 'bind', 'bind a netlink socket');
+    // The kernel itself has port 0.
+    view.setUint32(SOCKADDR_NL_PORT, 0, true);
     check(libc.connect(this.fd, bytes, SOCKADDR_NL_BYTES), 'connect', 'connect a netlink socket');
   }
 
@@ -130,6 +146,13 @@ export class NetlinkSocket {
     if (!this.#open) return Promise.resolve();
     this.#open = false;
     return new Promise((resolve) => closeFile(this.fd, () => resolve()));
+  }
+
+  /** The same at once, for who must not go on before. */
+  closeNow(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    libc.close(this.fd);
   }
 
   /** Reads away what is there. */
