@@ -78,7 +78,8 @@ export class Queue implements QueueEnd {
       socket.setOption(SOL_NETLINK, NETLINK_CAP_ACK, 0);
       this.counters = new QueueCounters(this.number, options.namespace);
     } catch (error) {
-      void socket.close();
+      // While there is a queue, the table of the rules would be left for its sake.
+      socket.closeNow();
       throw explain(error);
     }
   }
@@ -95,6 +96,12 @@ export class Queue implements QueueEnd {
   close(): Promise<void> {
     this.counters.close();
     return this.#socket.close();
+  }
+
+  /** The same at once. */
+  closeNow(): void {
+    this.counters.close();
+    this.#socket.closeNow();
   }
 
   #bindFreeNumber(namespace: string | undefined): number {
@@ -162,7 +169,7 @@ export function openQueues(options: QueueOptions, count: number): [Queue, ...Que
       while (queues.length < count) queues.push(new Queue(options, first.number + queues.length));
       return queues;
     } catch (error) {
-      for (const queue of queues) void queue.close();
+      for (const queue of queues) queue.closeNow();
       // The next number is another's, or behind the last: from somewhere else then.
       if (tries === MAX_TRIES || !isTaken(error)) throw error;
     }
