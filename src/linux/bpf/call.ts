@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { SystemError, UnsupportedError } from '../../errors.ts';
 import { ERRNO, NR_BPF } from '../sys/constants.ts';
-import { errnoText, lastErrno, libc } from '../sys/libc.ts';
+import { errnoText, isTransient, lastErrno, libc } from '../sys/libc.ts';
 import { allocate, cString } from '../sys/memory.ts';
 import { type BPF_COMMAND, MAX_NAME_BYTES } from './constants.ts';
 
@@ -29,6 +29,25 @@ export interface BpfResult {
 export function callBpf(command: number, attribute: Uint8Array): BpfResult {
   const result = libc.bpf(NR_BPF, command, attribute, attribute.length);
   return result < 0 ? { result, errno: lastErrno() } : { result, errno: 0 };
+}
+
+/** How often a call is made that fails for want of memory: for the moment, as a rule. */
+const MAX_TRIES = 8;
+
+/**
+ * The same, again when it fails for a reason that may be gone: a signal, or no memory for the moment.
+ *
+ * @param command as for {@link callBpf}
+ * @param attribute as for {@link callBpf}
+ */
+export function callBpfPatiently(command: number, attribute: Uint8Array): BpfResult {
+  let outcome = callBpf(command, attribute);
+  for (let tries = 1; isTransient(outcome.errno) && tries < MAX_TRIES; ) {
+    outcome = callBpf(command, attribute);
+    // However many signals come in: the call has not begun then.
+    if (outcome.errno !== ERRNO.EINTR) tries++;
+  }
+  return outcome;
 }
 
 const UNPRIVILEGED = '/proc/sys/kernel/unprivileged_bpf_disabled';
@@ -97,9 +116,9 @@ export function raiseMemlockLimit(): boolean {
  * @param attribute as for {@link callBpf}
  */
 export function callBpfCharged(command: number, attribute: Uint8Array): BpfResult {
-  const first = callBpf(command, attribute);
+  const first = callBpfPatiently(command, attribute);
   if (first.errno !== ERRNO.EPERM || !raiseMemlockLimit()) return first;
-  return callBpf(command, attribute);
+  return callBpfPatiently(command, attribute);
 }
 
 /**

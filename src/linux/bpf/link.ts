@@ -7,7 +7,7 @@ import { UnsupportedError } from '../../errors.ts';
 import { ERRNO } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { allocate, cString } from '../sys/memory.ts';
-import { type BpfResult, bpfError, callBpf } from './call.ts';
+import { type BpfResult, bpfError, callBpfPatiently } from './call.ts';
 import { BPF_COMMAND } from './constants.ts';
 import type { Program } from './program.ts';
 
@@ -67,7 +67,7 @@ export function createLink(
   }
   const length = beforeLinkId === 0 ? CREATE_BYTES_WITHOUT_PLACE : CREATE.BYTES;
   return makeLink(
-    callBpf(BPF_COMMAND.BPF_LINK_CREATE, bytes.subarray(0, length)),
+    callBpfPatiently(BPF_COMMAND.BPF_LINK_CREATE, bytes.subarray(0, length)),
     'BPF_LINK_CREATE',
     `hook program ${program.name} in`,
   );
@@ -86,7 +86,7 @@ export function attachRawTracepoint(program: Program, name: string): Link {
   view.setBigUint64(TRACEPOINT.NAME, nameMemory.address, true);
   view.setUint32(TRACEPOINT.PROG_FD, program.fd, true);
   return makeLink(
-    callBpf(BPF_COMMAND.BPF_RAW_TRACEPOINT_OPEN, bytes),
+    callBpfPatiently(BPF_COMMAND.BPF_RAW_TRACEPOINT_OPEN, bytes),
     'BPF_RAW_TRACEPOINT_OPEN',
     `hook program ${program.name} in at tracepoint ${name}`,
   );
@@ -115,7 +115,7 @@ function updateLink(fd: number, program: Program): void {
   const { view, bytes } = allocate(UPDATE.BYTES);
   view.setUint32(UPDATE.LINK_FD, fd, true);
   view.setUint32(UPDATE.NEW_PROG_FD, program.fd, true);
-  const { errno } = callBpf(BPF_COMMAND.BPF_LINK_UPDATE, bytes);
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_LINK_UPDATE, bytes);
   if (errno !== 0) throw bpfError('BPF_LINK_UPDATE', errno, `swap in program ${program.name}`);
 }
 

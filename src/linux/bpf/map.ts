@@ -8,7 +8,7 @@ import { ERRNO } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
 import { BTF_TYPE } from './btf.ts';
-import { bpfError, callBpf, callBpfCharged, writeName } from './call.ts';
+import { bpfError, callBpf, callBpfCharged, callBpfPatiently, writeName } from './call.ts';
 import { BPF_COMMAND, BPF_MAP_TYPE, BPF_UPDATE_FLAG } from './constants.ts';
 
 /** Offsets in the `BPF_MAP_CREATE` part of `union bpf_attr`. */
@@ -107,7 +107,7 @@ export class BpfMap implements Disposable {
   add(key: Uint8Array, value: Uint8Array): boolean {
     this.#setValue(key, value, BPF_UPDATE_FLAG.BPF_NOEXIST);
     const { bytes } = this.#element;
-    const { errno } = callBpf(BPF_COMMAND.BPF_MAP_UPDATE_ELEM, bytes);
+    const { errno } = callBpfPatiently(BPF_COMMAND.BPF_MAP_UPDATE_ELEM, bytes);
     if (errno === 0) return true;
     if (errno === ERRNO.EEXIST) return false;
     throw bpfError('BPF_MAP_UPDATE_ELEM', errno, `add to map ${this.name}`);
@@ -178,7 +178,7 @@ export class BpfMap implements Disposable {
   /** @returns false when there is no such entry */
   #call(command: keyof typeof ELEMENT_BYTES, verb: string): boolean {
     const attribute = this.#element.bytes.subarray(0, ELEMENT_BYTES[command]);
-    const { errno } = callBpf(BPF_COMMAND[command], attribute);
+    const { errno } = callBpfPatiently(BPF_COMMAND[command], attribute);
     if (errno === 0) return true;
     if (errno === ERRNO.ENOENT) return false;
     throw bpfError(command, errno, `${verb} map ${this.name}`);

@@ -7,7 +7,7 @@
 import { ERRNO } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
-import { bpfError, callBpf } from './call.ts';
+import { type BpfResult, bpfError, callBpfPatiently } from './call.ts';
 import { BPF_COMMAND, MAX_NAME_BYTES } from './constants.ts';
 
 /** Offsets in the part of `union bpf_attr` that `BPF_*_GET_*_ID` and `BPF_*_GET_FD_BY_ID` use. */
@@ -59,7 +59,7 @@ export function nextMapId(id: number): number | null {
   const { view, bytes } = ids;
   view.setUint32(IDS.START_ID, id, true);
   view.setUint32(IDS.OPEN_FLAGS, 0, true);
-  const { errno } = callBpf(BPF_COMMAND.BPF_MAP_GET_NEXT_ID, bytes.subarray(0, IDS.BYTES));
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_MAP_GET_NEXT_ID, bytes.subarray(0, IDS.BYTES));
   if (errno === 0) return view.getUint32(IDS.NEXT_ID, true);
   return errno === ERRNO.ENOENT ? 0 : null;
 }
@@ -68,23 +68,32 @@ export function nextMapId(id: number): number | null {
  * Opens a map for reading.
  *
  * @returns a descriptor to be closed by the caller, null when there is no such map or it is not allowed
+ * @throws {@link SystemError} when there are too many open files, or there is no memory
  */
 export function openMapById(id: number): number | null {
-  return openById(BPF_COMMAND.BPF_MAP_GET_FD_BY_ID, id, BPF_F_RDONLY);
+  return openedOrNull('BPF_MAP_GET_FD_BY_ID', openById(id, 'BPF_MAP_GET_FD_BY_ID', BPF_F_RDONLY));
 }
 
 /** As {@link openMapById}, for programs. */
 export function openProgramById(id: number): number | null {
-  return openById(BPF_COMMAND.BPF_PROG_GET_FD_BY_ID, id, 0);
+  return openedOrNull('BPF_PROG_GET_FD_BY_ID', openById(id, 'BPF_PROG_GET_FD_BY_ID', 0));
 }
 
-function openById(command: number, id: number, flags: number): number | null {
+type OpenCommand = 'BPF_MAP_GET_FD_BY_ID' | 'BPF_PROG_GET_FD_BY_ID';
+
+function openedOrNull(command: OpenCommand, { result, errno }: BpfResult): number | null {
+  if (errno === 0) return result;
+  const { ENOENT, EPERM, EACCES } = ERRNO;
+  if (errno === ENOENT || errno === EPERM || errno === EACCES) return null;
+  throw bpfError(command, errno, 'look at a map or program');
+}
+
+function openById(id: number, command: OpenCommand, flags: number): BpfResult {
   const { view, bytes } = ids;
   view.setUint32(IDS.START_ID, id, true);
   view.setUint32(IDS.NEXT_ID, 0, true);
   view.setUint32(IDS.OPEN_FLAGS, flags, true);
-  const { result, errno } = callBpf(command, bytes.subarray(0, IDS.BYTES));
-  return errno === 0 ? result : null;
+  return callBpfPatiently(BPF_COMMAND[command], bytes.subarray(0, IDS.BYTES));
 }
 
 /** What the kernel says about an open map. */
@@ -116,6 +125,7 @@ export function readProgramInfo(fd: number): ProgramInfo {
  *
  * @param valueBytes of the array
  * @returns yours; null when the map is none that can be read
+ * @throws {@link SystemError} when there is no memory
  */
 export function readFirstValue(fd: number, valueBytes: number): Uint8Array | null {
   const value = allocate(valueBytes);
@@ -123,16 +133,18 @@ export function readFirstValue(fd: number, valueBytes: number): Uint8Array | nul
   view.setUint32(ELEMENT.MAP_FD, fd, true);
   view.setBigUint64(ELEMENT.KEY, firstKey.address, true);
   view.setBigUint64(ELEMENT.VALUE, value.address, true);
-  const { errno } = callBpf(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, bytes);
-  return errno === 0 ? value.bytes.subarray(0, valueBytes) : null;
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, bytes);
+  if (errno === 0) return value.bytes.subarray(0, valueBytes);
+  // Others' maps can be closed to system calls; this package's are not.
+  if (errno === ERRNO.EPERM) return null;
+  throw bpfError('BPF_MAP_LOOKUP_ELEM', errno, 'read a map');
 }
 
-/** Whether there is a map with this number. */
+/** Whether there is a map with this number: true as well when that cannot be found out. */
 export function hasMap(id: number): boolean {
-  const fd = openMapById(id);
-  if (fd === null) return false;
-  libc.close(fd);
-  return true;
+  const { result, errno } = openById(id, 'BPF_MAP_GET_FD_BY_ID', BPF_F_RDONLY);
+  if (errno === 0) libc.close(result);
+  return errno !== ERRNO.ENOENT;
 }
 
 function fillInfo(fd: number, target: Memory, length: number): void {
@@ -141,7 +153,7 @@ function fillInfo(fd: number, target: Memory, length: number): void {
   info.view.setUint32(INFO.FD, fd, true);
   info.view.setUint32(INFO.LENGTH, length, true);
   info.view.setBigUint64(INFO.INFO, target.address, true);
-  const { errno } = callBpf(BPF_COMMAND.BPF_OBJ_GET_INFO_BY_FD, info.bytes);
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_OBJ_GET_INFO_BY_FD, info.bytes);
   if (errno !== 0) throw bpfError('BPF_OBJ_GET_INFO_BY_FD', errno, 'ask about a map or program');
 }
 

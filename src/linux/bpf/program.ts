@@ -36,6 +36,8 @@ const LOG_BYTES = 1 << 20;
 const MAX_TRIES = 20;
 /** The verifier of a helper that the program's type or the process may not use. */
 const REFUSED_HELPER = 'cannot use helper';
+/** No fault of the program, whatever the verifier wrote. */
+const NOT_THE_PROGRAM: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM]);
 const LOG_LEVEL_BRANCHES = 1;
 const LOG_LEVEL_STATS = 4;
 
@@ -69,7 +71,8 @@ export interface VerifierStats {
 }
 
 /**
- * Loads a program. Refused programs are loaded once more with the verifier's log switched on.
+ * Loads a program. Refused programs are loaded once more with the verifier's log switched on, and
+ * taken when the kernel only lacked memory or a descriptor before.
  *
  * @param instructions what the assembler returned
  * @throws {@link VerifierError} when the verifier refuses it: a bug in the program
@@ -79,7 +82,10 @@ export function loadProgram(instructions: readonly Instruction[], options: LoadO
   const attribute = new LoadAttribute(instructions, options);
   let outcome = attribute.load();
   if (outcome.errno === ERRNO.EPERM && raiseMemlockLimit()) outcome = attribute.load();
-  if (outcome.errno !== 0) throw refusal(attribute, outcome.errno, options.name);
+  const { errno } = outcome;
+  // Missing capabilities are noticed before the verifier has a look; a second try says nothing more.
+  if (errno !== 0 && errno !== ERRNO.EPERM) outcome = attribute.load(LOG_LEVEL_BRANCHES);
+  if (outcome.errno !== 0) throw refusal(attribute, errno, options.name);
   return makeProgram(outcome.result, options.name);
 }
 
@@ -153,13 +159,9 @@ function copied(bytes: Uint8Array): Memory {
 }
 
 function refusal(attribute: LoadAttribute, errno: number, name: string): Error {
-  // Missing capabilities are noticed before the verifier has a look; a second try says nothing more.
-  if (errno !== ERRNO.EPERM) {
-    const again = attribute.load(LOG_LEVEL_BRANCHES);
-    if (again.errno === 0) libc.close(again.result);
-  }
   const log = attribute.log();
-  if (log.length === 0) return bpfError('BPF_PROG_LOAD', errno, `load program ${name}`);
+  if (log.length === 0 || NOT_THE_PROGRAM.has(errno))
+    return bpfError('BPF_PROG_LOAD', errno, `load program ${name}`);
   const summary = summarizeVerifierLog(log);
   if (summary.includes(REFUSED_HELPER) && !hasCapability(CAPABILITY.CAP_PERFMON)) {
     return missingPerfmon(name, summary);

@@ -4,9 +4,8 @@
  * @module
  */
 import type { Instruction } from '../../bpf/instruction.ts';
-import { ERRNO } from '../sys/constants.ts';
 import { allocate, type Memory } from '../sys/memory.ts';
-import { type BpfResult, callBpf } from './call.ts';
+import { type BpfResult, callBpfPatiently } from './call.ts';
 import { BPF_COMMAND, BPF_PROG_TYPE } from './constants.ts';
 import { loadProgram, type Program } from './program.ts';
 
@@ -15,9 +14,6 @@ const ATTRIBUTE = { PROG_FD: 0, RETVAL: 4, CTX_SIZE_IN: 40, CTX_IN: 48, BYTES: 8
 
 /** Flag of program loading: such programs must say that they may sleep. */
 const BPF_F_SLEEPABLE = 1 << 4;
-
-/** How often a call is made that fails for want of memory: for the moment, as a rule. */
-const MAX_TRIES = 8;
 
 const attribute: Memory = allocate(ATTRIBUTE.BYTES);
 
@@ -48,15 +44,6 @@ export function runSyscallProgram(
   view.setUint32(ATTRIBUTE.PROG_FD, fd, true);
   view.setUint32(ATTRIBUTE.CTX_SIZE_IN, contextBytes, true);
   view.setBigUint64(ATTRIBUTE.CTX_IN, context?.address ?? 0n, true);
-  let errno: number;
-  let tries = 0;
-  do {
-    errno = callBpf(BPF_COMMAND.BPF_PROG_TEST_RUN, bytes).errno;
-    if (errno !== ERRNO.EINTR) tries++;
-  } while (errno === ERRNO.EINTR || (isTransient(errno) && tries < MAX_TRIES));
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_PROG_TEST_RUN, bytes);
   return { result: view.getUint32(ATTRIBUTE.RETVAL, true), errno };
-}
-
-function isTransient(errno: number): boolean {
-  return errno === ERRNO.ENOMEM || errno === ERRNO.EAGAIN;
 }
