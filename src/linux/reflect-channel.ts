@@ -2,8 +2,9 @@
  * The reflect layer on Linux: handles of all processes, as they are opened and closed.
  *
  * Whoever opens or closes a handle runs this channel's program, which puts the event into its ring.
- * What nobody can say any more (a process was killed) or may say (it lacks CAP_SYS_ADMIN) shows
- * in the maps that stand for handles: they are looked through when a process ends, and regularly.
+ * What nobody can say any more (a process was killed), may say (it lacks CAP_SYS_ADMIN) or could say at
+ * that moment (too many open files) shows in the maps that stand for handles: they are looked through
+ * when a process ends, and regularly.
  *
  * @module
  */
@@ -27,9 +28,9 @@ import {
 } from './registry/handle-record.ts';
 import { type KnownHandle, KnownHandles } from './registry/known-handles.ts';
 import {
+  failUnseen,
   MapWalk,
   REGISTRY_PREFIX,
-  readMap,
   WATCH_PREFIX,
   walkRefused,
 } from './registry/map-walk.ts';
@@ -63,8 +64,7 @@ export class ReflectChannel implements EventChannel {
   readonly #known = new KnownHandles();
   readonly #processes: ProcessWatch;
   readonly #timer: NodeJS.Timeout;
-  /** Maps that had no content yet when they were looked at. */
-  readonly #unfilled = new Set<number>();
+  readonly #openedAt: bigint = process.hrtime.bigint();
   /** By generation of the filter; those that the program decides alone have none. */
   readonly #residuals = new Map<number, Residual>();
   #generation = 0;
@@ -87,9 +87,9 @@ export class ReflectChannel implements EventChannel {
       this.#program = program;
       watch = createWatch();
       this.#watch = watch;
-      this.#announce();
+      this.#announce(program, filter);
       // From here on others publish; what was open before comes first.
-      this.#look();
+      this.#look(failUnseen);
     } catch (error) {
       watch?.close();
       program?.close();
@@ -117,8 +117,13 @@ export class ReflectChannel implements EventChannel {
   setFilter(filter: Filter): void {
     if (!this.#isAttached) return;
     const before = this.#program;
-    this.#program = this.#load(filter);
-    this.#announce();
+    const program = this.#load(filter);
+    try {
+      this.#announce(program, filter);
+    } catch (error) {
+      program.close();
+      throw error;
+    }
     // Whoever opened it just now runs it to its end; whoever only knows its number asks again.
     before.close();
   }
@@ -143,23 +148,24 @@ export class ReflectChannel implements EventChannel {
 
   #load(filter: Filter): PublishProgram {
     const { fd, countersFd } = this.#ring;
-    const generation = this.#generation + 1;
-    const target = { ringFd: fd, countersFd, generation };
-    const program = loadPublishProgram(filter, target, KERNEL_NAME);
-    this.#generation = generation;
-    if (!program.exact) this.#residuals.set(generation, createReflectResidual(filter));
-    return program;
+    const target = { ringFd: fd, countersFd, generation: this.#generation + 1 };
+    return loadPublishProgram(filter, target, KERNEL_NAME);
   }
 
-  #announce(): void {
+  /** From here on others run this program. */
+  #announce(program: PublishProgram, filter: Filter): void {
     const value = new Uint8Array(PROGRAM_ID_BYTES);
-    viewOf(value).setUint32(0, this.#program.id, true);
+    viewOf(value).setUint32(0, program.id, true);
     this.#watch.update(KEY, value);
+    this.#program = program;
+    this.#generation += 1;
+    if (!program.exact) this.#residuals.set(this.#generation, createReflectResidual(filter));
   }
 
   readonly #onRecord = (record: DataView): void => {
     const handleId = handleIdOf(record);
     const isOpen = record.getUint8(EVENT_RECORD.EVENT) === REFLECT_EVENT_NUMBER.OPEN;
+    if (!isOpen && this.#isUnheardOf(handleId, record)) this.#makeUpOpening(handleId, record);
     const isNews = isOpen ? this.#noteOpen(handleId, copyOf(record)) : this.#noteClose(handleId);
     if (!isMatched(record)) return;
     const generation = record.getUint32(EVENT_RECORD.GENERATION, true);
@@ -183,6 +189,21 @@ export class ReflectChannel implements EventChannel {
     return isNews;
   }
 
+  /** Whether it is closed, and nobody could say before that it is open. */
+  #isUnheardOf(handleId: number, record: DataView): boolean {
+    if (!this.#isAttached || this.#known.has(handleId) || this.#known.wasClosed(handleId)) {
+      return false;
+    }
+    if (record.getBigInt64(EVENT_RECORD.TIMESTAMP, true) < this.#openedAt) return false;
+    return this.#ring.counters().ringFull === 0;
+  }
+
+  #makeUpOpening(handleId: number, record: DataView): void {
+    const opening = copyOf(record);
+    this.#known.open(handleId, opening);
+    this.#report(opening, REFLECT_EVENT_NUMBER.OPEN, openedAt(opening));
+  }
+
   #noteClose(handleId: number): boolean {
     const handle = this.#known.close(handleId);
     // Otherwise it was reported already, or its opening got lost: that is counted.
@@ -191,26 +212,34 @@ export class ReflectChannel implements EventChannel {
     return true;
   }
 
-  /** Finds handles that nobody published. */
-  #look(): void {
+  /**
+   * Finds handles that nobody published.
+   *
+   * @param onUnseen as for {@link MapWalk.walk}
+   */
+  #look(onUnseen: (error: unknown) => void): void {
     const found: { id: number; record: Uint8Array }[] = [];
-    const visit = (id: number, value: Uint8Array): void => {
+    this.#walk.walk((id, value) => {
       if (isHandleRecord(value)) found.push({ id, record: value });
-      else this.#unfilled.add(id);
-    };
-    for (const id of [...this.#unfilled]) {
-      this.#unfilled.delete(id);
-      const value = readMap(id, REGISTRY_PREFIX);
-      if (value) visit(id, value);
-    }
-    this.#walk.walk(visit);
+      // It is not filled yet.
+      else this.#walk.lookAgain(id);
+    }, onUnseen);
     found.sort((a, b) => Number(openedAt(a.record) - openedAt(b.record)));
     for (const { id, record } of found) {
       if (!this.#known.open(id, record)) continue;
       this.#processes.add(processIdOf(viewOf(record)));
       this.#report(record, REFLECT_EVENT_NUMBER.OPEN);
     }
-    this.#known.forgetEnded();
+  }
+
+  /** @returns whether all maps could be looked at: the others are the next time */
+  #lookForNew(): boolean {
+    let isComplete = true;
+    this.#look(() => {
+      isComplete = false;
+    });
+    if (isComplete) this.#known.forgetEnded();
+    return isComplete;
   }
 
   /** Reports those of some handles as closed that have no map any more. */
@@ -219,7 +248,7 @@ export class ReflectChannel implements EventChannel {
     if (gone.length === 0) return;
     // Closed in the regular way, or with another map since the filter was swapped.
     this.#drain();
-    this.#look();
+    if (!this.#lookForNew()) return;
     for (const { handleId, record } of this.#known.stillKnown(gone)) {
       this.#noteClose(handleId);
       this.#report(record, REFLECT_EVENT_NUMBER.CLOSE);
@@ -230,9 +259,9 @@ export class ReflectChannel implements EventChannel {
     while (this.#ring.read(READ_BUDGET, ignore));
   }
 
-  #report(record: Uint8Array, event: number): void {
+  #report(record: Uint8Array, event: number, timestampNs?: bigint): void {
     const view = viewOf(record);
-    stampRecord(view, event);
+    stampRecord(view, event, timestampNs);
     if (!judgeRecord(this.#program.fd, record)) return;
     this.#keepIf(this.#isMatch(this.#generation, view), view);
   }
@@ -246,7 +275,7 @@ export class ReflectChannel implements EventChannel {
   readonly #onTimer = (): void => {
     try {
       this.#drain();
-      this.#look();
+      this.#lookForNew();
       this.#check(this.#known.next(LOOK_HANDLES));
       this.#deliver();
     } catch (error) {

@@ -89,10 +89,18 @@ export function setHandleId({ memory }: HandleRecord, handleId: number): void {
   memory.view.setBigUint64(REFLECT_EVENT.HANDLE_ID, BigInt(handleId), true);
 }
 
-/** Makes it the record of what happens now. */
-export function stampRecord(view: DataView, event: number): void {
+/**
+ * Makes it the record of what happens.
+ *
+ * @param timestampNs when: now, unless given
+ */
+export function stampRecord(
+  view: DataView,
+  event: number,
+  timestampNs: bigint = process.hrtime.bigint(),
+): void {
   view.setUint8(EVENT_RECORD.EVENT, event);
-  view.setBigUint64(EVENT_RECORD.TIMESTAMP, process.hrtime.bigint(), true);
+  view.setBigUint64(EVENT_RECORD.TIMESTAMP, timestampNs, true);
 }
 
 /** Whether a map's value is a finished record: others were created, but not filled yet. */

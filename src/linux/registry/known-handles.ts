@@ -14,11 +14,16 @@ export interface KnownHandle {
   readonly record: Uint8Array;
 }
 
+/** Closed handles that are remembered. Who closed one may say so late, when its map is long gone. */
+const MAX_CLOSED = 4096;
+
 /** The handles that are open, each known once, from whichever of two sources says so first. */
 export class KnownHandles {
   readonly #handles = new Map<number, KnownHandle>();
   /** Reported as closed since the maps were last looked through: theirs may have been among them. */
   readonly #ended = new Set<number>();
+  /** Reported as closed lately, the oldest in front. */
+  readonly #closed = new Set<number>();
   /** Where `next` goes on. */
   #round: Iterator<KnownHandle> = this.#handles.values();
 
@@ -33,12 +38,18 @@ export class KnownHandles {
     const handleId = handleIdOf(view);
     if (this.#ended.has(handleId)) return false;
     const isNew = !this.#handles.has(handleId);
+    this.#closed.delete(handleId);
     this.#handles.set(handleId, { handleId, processId: processIdOf(view), mapId, record });
     return isNew;
   }
 
   has(handleId: number): boolean {
     return this.#handles.has(handleId);
+  }
+
+  /** Whether it is known that this handle was open, and is no more. */
+  wasClosed(handleId: number): boolean {
+    return this.#closed.has(handleId);
   }
 
   /**
@@ -49,6 +60,11 @@ export class KnownHandles {
   close(handleId: number): KnownHandle | undefined {
     const handle = this.#handles.get(handleId);
     this.#ended.add(handleId);
+    this.#closed.add(handleId);
+    for (const oldest of this.#closed) {
+      if (this.#closed.size <= MAX_CLOSED) break;
+      this.#closed.delete(oldest);
+    }
     this.#handles.delete(handleId);
     return handle;
   }

@@ -7,12 +7,13 @@ import { readFileSync } from 'node:fs';
 import type { HandleInfo } from '../../divert/event.ts';
 import { decodeReflectEvent } from '../../divert/event-record.ts';
 import { handleIdOf, isHandleRecord, viewOf } from './handle-record.ts';
-import { MapWalk, REGISTRY_PREFIX, walkRefused } from './map-walk.ts';
+import { failUnseen, MapWalk, REGISTRY_PREFIX, walkRefused } from './map-walk.ts';
 
 /**
  * Lists the handles that are open now, those opened first in front. Reflect handles are not listed.
  *
  * @throws {@link UnsupportedError} without CAP_SYS_ADMIN
+ * @throws {@link SystemError} when not all can be looked at: too many open files, or no memory
  */
 export function listHandles(): HandleInfo[] {
   // While its filter is swapped a handle has two maps: the newer one counts.
@@ -22,7 +23,7 @@ export function listHandles(): HandleInfo[] {
     const record = viewOf(value);
     const { event: _event, timestamp: _timestamp, ...handle } = decodeReflectEvent(record);
     handles.set(handleIdOf(record), { ...handle, processName: processName(handle.processId) });
-  });
+  }, failUnseen);
   if (!isAllowed) throw walkRefused('list handles');
   return [...handles.values()].sort((a, b) => Number(a.openedAt - b.openedAt));
 }

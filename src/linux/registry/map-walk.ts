@@ -18,6 +18,8 @@ export const WATCH_PREFIX = 'ndv_rfl_';
 /** Looks through all maps of the machine, each once. */
 export class MapWalk {
   readonly #prefix: string;
+  /** To be looked at again. Some could not be: too many open files, or no memory. */
+  readonly #again = new Set<number>();
   #last = 0;
 
   /** @param prefix of the names looked for */
@@ -26,19 +28,45 @@ export class MapWalk {
   }
 
   /**
-   * Looks at the maps that were created since the last call.
+   * Looks at the maps that were created since the last call, and at those that are to be looked at again.
    *
    * @param visit gets the number and value of each array of one element with such a name
+   * @param onUnseen gets the reason why a map, of whatever name, could not be looked at this time
    * @returns whether this process may do this
    */
-  walk(visit: (id: number, value: Uint8Array) => void): boolean {
+  walk(
+    visit: (id: number, value: Uint8Array) => void,
+    onUnseen: (error: unknown) => void,
+  ): boolean {
+    for (const id of [...this.#again]) this.#look(id, visit, onUnseen);
     for (;;) {
       const id = nextMapId(this.#last);
       if (id === null || id === 0) return id === 0;
       this.#last = id;
-      const value = readMap(id, this.#prefix);
-      if (value) visit(id, value);
+      this.#look(id, visit, onUnseen);
     }
+  }
+
+  #look(
+    id: number,
+    visit: (id: number, value: Uint8Array) => void,
+    onUnseen: (error: unknown) => void,
+  ): void {
+    let value: Uint8Array | null;
+    try {
+      value = readMap(id, this.#prefix);
+      this.#again.delete(id);
+    } catch (error) {
+      this.#again.add(id);
+      onUnseen(error);
+      return;
+    }
+    if (value) visit(id, value);
+  }
+
+  /** Has the next walk look at a map again. */
+  lookAgain(id: number): void {
+    this.#again.add(id);
   }
 
   /** @param id of a map created just now: when the kernel began anew at low numbers, so does this */
@@ -52,6 +80,7 @@ export class MapWalk {
  *
  * @param prefix what its name must begin with
  * @returns yours; null when there is no such map, or it is another kind of map
+ * @throws {@link SystemError} when it cannot be looked at now: too many open files, or no memory
  */
 export function readMap(id: number, prefix: string): Uint8Array | null {
   const fd = openMapById(id);
@@ -65,6 +94,14 @@ export function readMap(id: number, prefix: string): Uint8Array | null {
     libc.close(fd);
   }
 }
+
+/** For who has to know all maps. */
+export function failUnseen(error: unknown): never {
+  throw error;
+}
+
+/** For who looks again later. */
+export function ignoreUnseen(): void {}
 
 /** What is said when others' handles cannot be looked at. */
 export function walkRefused(operation: string): UnsupportedError {

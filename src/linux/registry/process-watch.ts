@@ -15,6 +15,7 @@ export class ProcessWatch {
   readonly #stops = new Map<number, () => void>();
   /** Elsewhere the numbers in records are of other processes. */
   readonly #isPossible: boolean = isInitialPidNamespace();
+  #isOpen = true;
 
   constructor(onEnd: (processId: number) => void, onError: (error: unknown) => void) {
     this.#onEnd = onEnd;
@@ -23,7 +24,8 @@ export class ProcessWatch {
 
   /** @param processId of a process other than this one; in the initial pid namespace */
   add(processId: number): void {
-    if (!this.#isPossible || this.#stops.has(processId) || processId === globalProcessId()) return;
+    if (!this.#isOpen || !this.#isPossible || this.#stops.has(processId)) return;
+    if (processId === globalProcessId()) return;
     const fd = libc.pidfdOpen(NR_PIDFD_OPEN, processId, 0);
     // Gone already, or no such call: whoever watches looks at the handles from time to time, too.
     if (fd < 0) return;
@@ -46,7 +48,9 @@ export class ProcessWatch {
     this.#stops.delete(processId);
   }
 
+  /** What is added afterwards is not watched. */
   close(): void {
+    this.#isOpen = false;
     for (const processId of [...this.#stops.keys()]) this.remove(processId);
   }
 }

@@ -10,8 +10,10 @@ import { SystemError, UnsupportedError, VerifierError } from '../../errors.ts';
 import { emitEventFilter } from '../../filter/emit-event-bpf.ts';
 import type { Filter } from '../../filter/index.ts';
 import { EVENT_RECORD, REFLECT_EVENT } from '../../packet/event-layout.ts';
+import { bpfError } from '../bpf/call.ts';
 import { emitCount } from '../bpf/emit-count.ts';
 import { readProgramInfo } from '../bpf/object-ids.ts';
+import type { Program } from '../bpf/program.ts';
 import { loadSyscallProgram, runSyscallProgram } from '../bpf/syscall-program.ts';
 import { EVENT_COUNTER } from '../events/counter.ts';
 import { ERRNO } from '../sys/constants.ts';
@@ -72,9 +74,18 @@ export function loadPublishProgram(
   name: string,
 ): PublishProgram {
   const { instructions, exact } = emitPublish(filter, target);
+  const program = load(instructions, name);
   try {
-    const program = loadSyscallProgram(instructions, name);
     return { ...program, id: readProgramInfo(program.fd).id, exact };
+  } catch (error) {
+    program.close();
+    throw error;
+  }
+}
+
+function load(instructions: readonly Instruction[], name: string): Program {
+  try {
+    return loadSyscallProgram(instructions, name);
   } catch (cause) {
     const isRefused = cause instanceof SystemError && !(cause instanceof VerifierError);
     if (!isRefused || cause.errno !== ERRNO.EINVAL) throw cause;
@@ -174,18 +185,25 @@ const context: Memory = allocate(CONTEXT.BYTES);
  * reason not to open or close the handle.
  *
  * @param fd of the program
+ * @returns whether it ran
  */
-export function publishRecord(fd: number, { memory, lengthBytes }: HandleRecord): void {
+export function publishRecord(fd: number, { memory, lengthBytes }: HandleRecord): boolean {
   setContext(memory.bytes, MODE.PUBLISH);
   context.view.setBigUint64(CONTEXT.ADDRESS, memory.address, true);
   context.view.setUint32(CONTEXT.LENGTH, lengthBytes, true);
-  runSyscallProgram(fd, context, CONTEXT.BYTES);
+  return runSyscallProgram(fd, context, CONTEXT.BYTES).errno === 0;
 }
 
-/** Whether a program lets a record through; counted like any other. */
+/**
+ * Whether a program lets a record through; counted like any other.
+ *
+ * @throws {@link SystemError} when it could not be run
+ */
 export function judgeRecord(fd: number, record: Uint8Array): boolean {
   setContext(record, MODE.JUDGE);
-  return runSyscallProgram(fd, context, CONTEXT.BYTES).result === 1;
+  const { result, errno } = runSyscallProgram(fd, context, CONTEXT.BYTES);
+  if (errno !== 0) throw bpfError('BPF_PROG_TEST_RUN', errno, 'run the filter of a reflect handle');
+  return result === 1;
 }
 
 /** Whether the program let a record through that came by the ring. */

@@ -7,10 +7,10 @@ import { BPF_PROG_TYPE } from '../bpf/constants.ts';
 import { openProgramById, readProgramInfo } from '../bpf/object-ids.ts';
 import { libc } from '../sys/libc.ts';
 import type { HandleRecord } from './handle-record.ts';
-import { MapWalk, readMap, WATCH_PREFIX } from './map-walk.ts';
+import { ignoreUnseen, MapWalk, readMap, WATCH_PREFIX } from './map-walk.ts';
 import { publishRecord } from './publish-program.ts';
 
-/** A reflect handle's filter can be swapped between finding its program and opening it. */
+/** A reflect handle's filter can be swapped between finding its program and opening it; files can be too many. */
 const MAX_TRIES = 8;
 
 /** Knows the reflect handles by the numbers of their maps; holds none of them open. */
@@ -25,12 +25,12 @@ export class Publisher {
    */
   findNew(): readonly number[] {
     const found: number[] = [];
-    this.#walk.walk((id) => found.push(id));
+    this.#walk.walk((id) => found.push(id), ignoreUnseen);
     for (const id of found) this.#watches.add(id);
     return found;
   }
 
-  /** Tells all reflect handles. */
+  /** Tells all reflect handles. Whom it cannot tell finds out: a handle has a map for as long as it is open. */
   publish(record: HandleRecord): void {
     this.findNew();
     this.publishTo(this.#watches, record);
@@ -48,18 +48,26 @@ export class Publisher {
 
   #publishTo(watch: number, record: HandleRecord): void {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const programId = readProgramId(watch);
-      if (programId === null) this.#watches.delete(watch);
-      // A reflect handle that is not ready yet will find the handle by itself.
-      if (!programId) return;
-      const fd = openProgramById(programId);
-      if (fd === null) continue;
       try {
-        if (isTrusted(fd)) publishRecord(fd, record);
-      } finally {
-        libc.close(fd);
+        if (this.#tryPublish(watch, record)) return;
+      } catch {
+        // Perhaps there is a descriptor, or memory, the next time.
       }
-      return;
+    }
+  }
+
+  /** @returns whether it is done, or nothing is to be done */
+  #tryPublish(watch: number, record: HandleRecord): boolean {
+    const programId = readProgramId(watch);
+    if (programId === null) this.#watches.delete(watch);
+    // A reflect handle that is not ready yet will find the handle by itself.
+    if (!programId) return true;
+    const fd = openProgramById(programId);
+    if (fd === null) return false;
+    try {
+      return !isTrusted(fd) || publishRecord(fd, record);
+    } finally {
+      libc.close(fd);
     }
   }
 }
