@@ -7,13 +7,13 @@
  *
  * @module
  */
-import { SystemError } from '../../errors.ts';
-import { callBpf } from '../bpf/call.ts';
+import { SystemError, UnsupportedError } from '../../errors.ts';
+import { bpfError, callBpfPatiently } from '../bpf/call.ts';
 import { BPF_COMMAND } from '../bpf/constants.ts';
 import { createLink, type Link } from '../bpf/link.ts';
 import { BpfMap } from '../bpf/map.ts';
 import type { Program } from '../bpf/program.ts';
-import { MapWalk } from '../registry/map-walk.ts';
+import { failUnseen, MapWalk } from '../registry/map-walk.ts';
 import { ERRNO } from '../sys/constants.ts';
 import { allocate } from '../sys/memory.ts';
 
@@ -46,15 +46,27 @@ export class HandleOrder {
       maxEntries: 1,
     });
     this.#value.setInt32(ORDER.PRIORITY, priority, true);
-    this.#publish();
+    try {
+      this.#publish();
+    } catch (error) {
+      this.#map.close();
+      throw error;
+    }
   }
 
   /** Hooks a program in in front of those of lower handles. */
   link(program: Program, targetFd: number, attachType: number): Link {
     const link = this.#create(program, targetFd, attachType);
-    this.#value.setUint32(offsetOf(attachType), linkId(link), true);
-    this.#publish();
-    return link;
+    try {
+      this.#value.setUint32(offsetOf(attachType), linkId(link), true);
+      this.#publish();
+      return link;
+    } catch (error) {
+      // Those of handles opened later would not come in front of it or behind it, as they should.
+      this.#value.setUint32(offsetOf(attachType), 0, true);
+      link.close();
+      throw error;
+    }
   }
 
   /** The handle has no program there any more. */
@@ -75,10 +87,10 @@ export class HandleOrder {
       try {
         return createLink(program, targetFd, attachType, before);
       } catch (error) {
-        if (!isGone(error)) break;
+        if (isWithoutPlaces(error)) break;
+        if (!isGone(error)) throw error;
       }
     }
-    // There is no lower handle, or the kernel knows no places: what else is wrong shows here.
     return createLink(program, targetFd, attachType);
   }
 
@@ -95,7 +107,7 @@ export class HandleOrder {
       if (id === 0 || priority >= this.#priority || priority <= highest) return;
       highest = priority;
       link = id;
-    });
+    }, failUnseen);
     return link;
   }
 
@@ -109,6 +121,14 @@ function isGone(error: unknown): boolean {
   return error instanceof SystemError && error.errno === ERRNO.ENOENT;
 }
 
+/** Whether the kernel may know no places: before Linux 6.17 it does not take so long a request. */
+function isWithoutPlaces(error: unknown): boolean {
+  return (
+    error instanceof UnsupportedError ||
+    (error instanceof SystemError && error.errno === ERRNO.E2BIG)
+  );
+}
+
 function offsetOf(attachType: number): number {
   return ORDER.LINK_IDS + attachType * 4;
 }
@@ -119,6 +139,7 @@ function linkId(link: Link): number {
   view.setUint32(INFO.FD, link.fd, true);
   view.setUint32(INFO.LENGTH, LINK_INFO.BYTES, true);
   view.setBigUint64(INFO.INFO, info.address, true);
-  const { errno } = callBpf(BPF_COMMAND.BPF_OBJ_GET_INFO_BY_FD, bytes);
-  return errno === 0 ? info.view.getUint32(LINK_INFO.ID, true) : 0;
+  const { errno } = callBpfPatiently(BPF_COMMAND.BPF_OBJ_GET_INFO_BY_FD, bytes);
+  if (errno !== 0) throw bpfError('BPF_OBJ_GET_INFO_BY_FD', errno, 'ask about a link');
+  return info.view.getUint32(LINK_INFO.ID, true);
 }

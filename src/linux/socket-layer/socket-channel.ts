@@ -100,7 +100,7 @@ export class SocketChannel implements EventChannel {
   }
 
   detach(): void {
-    for (const attachType of [...this.#links.keys()]) this.#unhook(attachType);
+    closeAll([...this.#links.keys()].map((attachType) => () => this.#unhook(attachType)));
   }
 
   counters(): EventCounters {

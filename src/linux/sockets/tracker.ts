@@ -4,6 +4,7 @@
  * @module
  */
 import type { Instruction } from '../../bpf/instruction.ts';
+import { SystemError } from '../../errors.ts';
 import { withBtf } from '../bpf/btf.ts';
 import { BPF_ATTACH_TYPE, BPF_MAP_FLAG, BPF_PROG_TYPE } from '../bpf/constants.ts';
 import { attachRawTracepoint, createLink, type Link, makeLinks } from '../bpf/link.ts';
@@ -11,6 +12,7 @@ import { BpfMap } from '../bpf/map.ts';
 import { loadProgram } from '../bpf/program.ts';
 import { RingBuffer } from '../bpf/ringbuf.ts';
 import { openRootCgroup } from '../cgroup.ts';
+import { ERRNO } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { backfill } from './backfill.ts';
 import { NAME_VALUE, type TrackerMaps } from './maps.ts';
@@ -219,7 +221,15 @@ function attachNames(namesFd: number): Link[] {
         keep(attachRawTracepoint(program, tracepoint));
       }
     });
-  } catch {
+  } catch (error) {
+    // Handles that are opened later share this: they would go without names for what was short now.
+    if (isShortage(error)) throw error;
     return [];
   }
+}
+
+function isShortage(error: unknown): boolean {
+  if (!(error instanceof SystemError)) return false;
+  const { EMFILE, ENFILE, ENOMEM } = ERRNO;
+  return error.errno === EMFILE || error.errno === ENFILE || error.errno === ENOMEM;
 }
