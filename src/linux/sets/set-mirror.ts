@@ -176,10 +176,15 @@ export class SetMirror implements SetListener {
           next[kindOf(entry)]?.put(entry);
           if (++written % SLICE_MEMBERS === 0) yield;
         }
-        isUsed = this.#catchUp(next);
-        if (isUsed) this.#use(next);
+        if (this.#catchUp(next)) {
+          this.#use(next);
+          isUsed = true;
+        }
       } finally {
-        if (!isUsed) close(next);
+        // When one of two could not be put in place, the other one stays where it is.
+        for (const kind of KINDS) {
+          if (next[kind] !== this.#maps[kind].members) next[kind]?.map.close();
+        }
       }
     }
   }
