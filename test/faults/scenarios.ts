@@ -277,6 +277,7 @@ async function reflecting(stage: Stage): Promise<void> {
       events++;
     },
     async (failed) => {
+      await handle.setFilter(`priority == ${priority} and layer == NETWORK`);
       const other = await openNetwork(stage, { priority });
       // A handle that could not be registered works all the same, but nobody is told of it.
       let isKnown = false;
