@@ -1,7 +1,16 @@
 import { execFileSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type NetworkHandle, type OpenOptions, open, type Stats } from '../../src/index.ts';
+import {
+  type NetworkHandle,
+  type OpenOptions,
+  open,
+  type Packet,
+  type Stats,
+} from '../../src/index.ts';
+import { blockEventLoop, type Overload, sendBatches } from '../accounting/overload.ts';
+import { randomOverload } from '../accounting/random-overload.ts';
 import {
   type KernelView,
   readKernelView,
@@ -10,10 +19,17 @@ import {
 } from '../helpers/kernel-view.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { unregisterHook } from '../helpers/nft.ts';
+import { Random } from '../helpers/random.ts';
 import { type Running, runScript, scriptPath, startScript } from '../helpers/traffic.ts';
 
 const PORT = 6100;
 const FILTER = `inbound and udp.DstPort == ${PORT}`;
+/** `npm run trust -- accounting` has more of all of it. */
+const SCALE = Number(process.env.ACCOUNTING_SCALE ?? 1);
+const RANDOM_ROUNDS = Number(process.env.ACCOUNTING_ROUNDS ?? 1);
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
+const REPORT = process.env.TRUST_REPORT;
+const LIMIT_MS = 120_000 * SCALE;
 /** With the headers, 64 bytes. */
 const PAYLOAD = 36;
 
@@ -48,14 +64,6 @@ function floodBlocked(count: number, length = PAYLOAD): void {
   execFileSync('nsenter', [`--net=${net.a.path}`, ...script, ...args]);
 }
 
-function blockEventLoop(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-async function sendBatches(handle: NetworkHandle): Promise<void> {
-  for await (const batch of handle.batches()) batch.send();
-}
-
 /** Waits until nothing is on its way to the handle, and no decision on its way to the kernel. */
 async function untilQuiet(handle: NetworkHandle): Promise<void> {
   for (let last = ''; ; ) {
@@ -80,19 +88,6 @@ function expectBalance(stats: Stats, kernel: KernelView): void {
   expect(stats.offered).toBe(kernel.arrived);
   expect(kernel.through).toBe(stats.offered - matched + passed + sent);
   expect(kernel.datagrams - before.datagrams).toBe(sent + passed);
-}
-
-interface Overload {
-  name: string;
-  options?: OpenOptions;
-  filter?: string;
-  count: number;
-  length?: number;
-  /** Starts before the flood. */
-  consume?: (handle: NetworkHandle) => Promise<void>;
-  /** The event loop stands still during the flood. */
-  blocked?: true;
-  expected: (stats: Stats, count: number) => void;
 }
 
 const OVERLOADS: Overload[] = [
@@ -231,25 +226,37 @@ const OVERLOADS: Overload[] = [
   },
 ];
 
+async function runOverload(overload: Overload): Promise<void> {
+  const { name, options, filter, count, length } = overload;
+  const handle = await openHere(options, filter);
+  const consuming = overload.consume?.(handle);
+  if (overload.blocked) floodBlocked(count, length);
+  else await flood(count, length);
+  await untilQuiet(handle);
+  const kernel = await readKernelView(net.b);
+  // The link may lose some; what came to the hook is what counts.
+  const stats = handle.stats();
+  overload.expected(stats, stats.matched);
+  expectBalance(stats, kernel);
+  await handle.close();
+  await consuming;
+  const { received, sent, dropped, lost, queued, held, matched, passed } = handle.stats();
+  expect({ queued, held, matched }).toEqual({ queued: 0, held: 0, matched: stats.matched });
+  expect(received).toBe(sent + dropped + lost.total);
+  expect((await readKernelView(net.b)).through).toBe(kernel.through + sent - stats.sent);
+  if (!REPORT) return;
+  const row = { name, matched, passed, received, sent, dropped, lost };
+  appendFileSync(REPORT, `${JSON.stringify(row)}\n`);
+}
+
 describe('received = sent + dropped + lost, matched = received + passed, as the kernel has it', () => {
-  test.each(OVERLOADS)('$name', async ({ options, filter, count, length, ...overload }) => {
-    const handle = await openHere(options, filter);
-    const consuming = overload.consume?.(handle);
-    if (overload.blocked) floodBlocked(count, length);
-    else await flood(count, length);
-    await untilQuiet(handle);
-    const kernel = await readKernelView(net.b);
-    // The link may lose some; what came to the hook is what counts.
-    const stats = handle.stats();
-    overload.expected(stats, stats.matched);
-    expectBalance(stats, kernel);
-    await handle.close();
-    await consuming;
-    const { received, sent, dropped, lost, queued, held, matched } = handle.stats();
-    expect({ queued, held, matched }).toEqual({ queued: 0, held: 0, matched: stats.matched });
-    expect(received).toBe(sent + dropped + lost.total);
-    expect((await readKernelView(net.b)).through).toBe(kernel.through + sent - stats.sent);
-  });
+  test.each(OVERLOADS)('$name', { timeout: LIMIT_MS }, (overload) =>
+    runOverload({ ...overload, count: overload.count * SCALE }),
+  );
+
+  test.each(
+    Array.from({ length: RANDOM_ROUNDS }, (_, round) => randomOverload(new Random(SEED + round))),
+  )('a program that does what chance has it do, $name', { timeout: LIMIT_MS }, runOverload);
 
   test('closing in the middle of a flood', async () => {
     const flooding = await startScript(net.a, 'udp-flood', [net.b.ipv4, PORT, 1e9, PAYLOAD]);
@@ -307,6 +314,28 @@ describe('verdicts that come too late', () => {
     expect(handle.stats()).toMatchObject({ received: 210, sent: 60 });
     await handle.close();
     await consuming;
+  });
+
+  test('of a row of packets of which some were given up, the first is counted', async () => {
+    const handle = await openHere();
+    const packets: Packet[] = [];
+    const keep = async (count: number): Promise<void> => {
+      await flood(count);
+      for (let index = 0; index < count; index++) {
+        const packet = await handle.receive();
+        if (packet) packets.push(packet.retain());
+      }
+    };
+    await keep(100);
+    await unregisterHook(net.b);
+    await keep(50);
+    // One message tells the kernel about all of them but the first.
+    for (const packet of packets) handle.send(packet);
+    await untilQuiet(handle);
+    expect(handle.stats().lost.lateVerdict).toBe(1);
+    const { arrived, through } = await readKernelView(net.b);
+    expect(arrived - through).toBe(100);
+    await handle.close();
   });
 
   test('when the last verdicts are those of close', async () => {
