@@ -5,11 +5,12 @@ import type { FlowHandle } from '../../src/divert/event-handle.ts';
 import type { Filter } from '../../src/filter/filter.ts';
 import { open } from '../../src/open.ts';
 import type { NetworkEnd } from './namespaces.ts';
+import { PATIENCE } from './patience.ts';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 10_000 * PATIENCE;
 const STEP_MS = 10;
 /** Longer than it takes until an end that is noticed in user space is reported. */
-const QUIET_MS = 150;
+const QUIET_MS = 150 * PATIENCE;
 
 /** What a process says of its own end of a connection. */
 export interface OwnEnd {

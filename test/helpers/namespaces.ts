@@ -13,6 +13,7 @@ import {
   spawn,
 } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { PATIENCE } from './patience.ts';
 
 const PREFIX = 'ndt-';
 const NAMESPACE_FOLDER = '/run/netns';
@@ -153,7 +154,7 @@ function execute(
       {
         encoding: 'utf8',
         maxBuffer: MAX_OUTPUT_BYTES,
-        timeout: options.timeoutMs ?? 60_000,
+        timeout: (options.timeoutMs ?? 60_000) * PATIENCE,
         killSignal: 'SIGKILL',
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         env: { ...process.env, ...options.env },

@@ -10,11 +10,14 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/system/**/*.test.ts'],
     exclude: Object.keys(LEFT_OUT),
     fileParallelism: false,
+    setupFiles: ['test/kernel/load-all.ts'],
     // Modules are loaded once, not for each file.
     isolate: false,
     testTimeout: 900_000,
     hookTimeout: 600_000,
     teardownTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
+    env: { PATIENCE: '5' },
     sequence: { sequencer: TellingFirst },
     reporters: [new SuiteReport(), new SkipReport()],
     // Filled outside, where compiling takes a twentieth of the time.

@@ -4,6 +4,7 @@
 import dgram from 'node:dgram';
 
 const [address, port, count, idleMs, firstMs = 20_000, lastLength] = process.argv.slice(2);
+const PATIENCE = Number(process.env.PATIENCE ?? 1);
 const socket = dgram.createSocket({
   type: address.includes(':') ? 'udp6' : 'udp4',
   recvBufferSize: 8 << 20,
@@ -21,9 +22,9 @@ socket.on('message', (message) => {
   lines.push(message.toString('base64'));
   clearTimeout(timer);
   if (lines.length >= Number(count) || message.length === Number(lastLength)) finish();
-  else timer = setTimeout(finish, Number(idleMs));
+  else timer = setTimeout(finish, idleMs * PATIENCE);
 });
 socket.bind(Number(port), address, () => {
   process.stdout.write('ready\n');
-  timer = setTimeout(finish, Number(firstMs));
+  timer = setTimeout(finish, firstMs * PATIENCE);
 });
