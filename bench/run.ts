@@ -23,6 +23,8 @@ import { WORKLOADS } from './workloads.ts';
 const DEFAULT_ROUNDS = 5;
 const WIDTH = 24;
 const PRODUCT = 'netdivert';
+/** Workloads at the same time where figures do not matter. */
+const LANES_ONCE = 4;
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -107,17 +109,25 @@ const machine = describeMachine();
 process.stdout.write(`${Object.values(machine).join(', ')}\n`);
 const { once, seconds } = values;
 const options: BenchOptions = seconds === undefined ? { once } : { once, seconds: Number(seconds) };
-const outcomes: Outcome[] = [];
+const done = new Map<Workload, Outcome>();
 let kept: Results | null = null;
-for (const workload of chosen) {
-  const rounds = values.once ? 1 : asked || (workload.rounds ?? DEFAULT_ROUNDS);
+
+async function runOne(workload: Workload): Promise<void> {
+  const rounds = once ? 1 : asked || (workload.rounds ?? DEFAULT_ROUNDS);
   const outcome = await runWorkload(workload, rounds, options);
-  outcomes.push(outcome);
+  done.set(workload, outcome);
   process.stdout.write(`\n## ${workload.name}\n\n${formatOutcome(workload, outcome)}\n`);
-  const results = { machine, workloads: outcomes };
+  const results = { machine, workloads: chosen.flatMap((one) => done.get(one) ?? []) };
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
   if (!once) kept = remember(results);
 }
+
+const waiting = chosen.values();
+async function runLane(): Promise<void> {
+  for (const workload of waiting) await runOne(workload);
+}
+await Promise.all(Array.from({ length: once ? LANES_ONCE : 1 }, runLane));
+const outcomes = [...done.values()];
 process.stdout.write(`\n## Targets\n\n${formatTargets(outcomes)}\n`);
 if (values.docs && kept !== null) fillDocument(kept);
 if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;

@@ -30,7 +30,7 @@ import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
 const SECONDS = 2;
 /** Not counted: caches and compilers warm up. */
 const WARM_UP_SECONDS = 0.5;
-const SECONDS_ONCE = 0.2;
+const SECONDS_ONCE = 0.1;
 const SETTLE_MS = 100;
 /** Datagrams of a train: fewer calls for the same packets, so that the sender is not what limits. */
 const TRAIN = 32;

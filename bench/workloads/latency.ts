@@ -19,7 +19,7 @@ import { missingSenders } from '../harness/senders.ts';
 import type { BenchOptions, Figures, Workload } from '../harness/workload.ts';
 
 const SECONDS = 2;
-const SECONDS_ONCE = 0.2;
+const SECONDS_ONCE = 0.1;
 const PORT = '9100';
 
 /** What `udp-echo` prints, microseconds. */

@@ -10,9 +10,10 @@ import type { BenchOptions, Contestant, Figures, Workload } from '../harness/wor
 const SECONDS = 2;
 /** Not counted: caches and compilers warm up. */
 const WARM_UP_SECONDS = 0.5;
-const SECONDS_ONCE = 0.2;
+const SECONDS_ONCE = 0.1;
 /** libpcap looks at its ring every 100 ms. */
 const DRAIN_MS = 700;
+const DRAIN_MS_ONCE = 250;
 const HEADER_BYTES = 96;
 /** Behind every handle, in front of the socket. */
 const DROP = '-A INPUT -p udp -j DROP';
@@ -35,10 +36,10 @@ async function runSniff(
     const env = { ...command.env, INTERFACE: arena.b.interface };
     const tool = await arena.start(arena.b, { ...command, env });
     const warmUp = once ? 0 : (await flood(arena, { size, seconds: WARM_UP_SECONDS })).sent;
-    await sleep(DRAIN_MS);
+    await sleep(once ? DRAIN_MS_ONCE : DRAIN_MS);
     const before = tool.cpuTimeUs();
     const sent = await flood(arena, { size, seconds: once ? SECONDS_ONCE : seconds });
-    await sleep(DRAIN_MS);
+    await sleep(once ? DRAIN_MS_ONCE : DRAIN_MS);
     const used = tool.cpuTimeUs() - before;
     await tool.stop();
     const captured = (await tool.result<Captured>()).captured - warmUp;

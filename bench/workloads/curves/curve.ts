@@ -6,9 +6,6 @@ import type { BenchOptions, Contestant, Figures, Workload } from '../../harness/
 
 const TIMEOUT_MS = 180_000;
 const ROUNDS = 3;
-/** With `--once` the smallest sizes have to do. */
-const SIZES_ONCE = 2;
-
 /** A workload whose contestants are sizes; ratios are to the smallest one. */
 export interface Curve
   extends Pick<Workload, 'name' | 'title' | 'measures' | 'missing' | 'rounds'> {
@@ -26,9 +23,8 @@ export function curve({ sizes, label, run, ...workload }: Curve): Workload {
     group: 'curves',
     baseline: label(smallest),
     contestants: sizes.map(
-      (size, index): Contestant => ({
+      (size): Contestant => ({
         name: label(size),
-        always: index < SIZES_ONCE,
         run: (options) => run(size, options),
       }),
     ),

@@ -9,7 +9,7 @@ import { curve, grouped } from './curve.ts';
 
 const SIZES = [100, 1000, 3000, 10_000];
 const SECONDS = 2;
-const SECONDS_ONCE = 0.3;
+const SECONDS_ONCE = 0.1;
 const PORT = '9100';
 /** Of connections that warm up: the same addresses and ports belong to one process only. */
 const WARM_UP_PORT = '9101';
