@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { open, type SocketEvent, type SocketHandle } from '../../src/index.ts';
 import { countDescriptors, mapsOf, programsOf } from '../helpers/kernel-objects.ts';
+import { since } from '../helpers/kernel-version.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { type SocketCaller, startCaller } from '../helpers/socket-caller.ts';
 import { type Running, waitReady } from '../helpers/traffic.ts';
@@ -52,23 +53,34 @@ async function connect(port: number, who: SocketCaller = caller): Promise<string
   return result?.error;
 }
 
+/** Before it, handles run in the order they were opened in. */
+const ORDER = ['6.17', 'programs are hooked in in front of others, which priorities need'] as const;
+
 describe('order of handles', () => {
-  test.each([
+  test.for([
     ['opened first', [10, 0]],
     ['opened last', [0, 10]],
-  ])('the higher one blocks and the lower one sees nothing: %s', async (_, priorities) => {
-    const handles: [number, SocketHandle][] = [];
-    for (const priority of priorities) {
-      const blockError = priority === 10 ? 'EACCES' : 'ENETUNREACH';
-      handles.push([priority, await open('event == CONNECT', { ...inside, priority, blockError })]);
-    }
-    expect(await connect(9)).toBe('EACCES');
-    for (const [priority, handle] of handles) {
-      expect((await rest(handle)).length).toBe(priority === 10 ? 1 : 0);
-    }
-  });
+  ] as const)(
+    'the higher one blocks and the lower one sees nothing: %s',
+    async ([name, priorities], context) => {
+      if (name === 'opened last') since(context, ...ORDER);
+      const handles: [number, SocketHandle][] = [];
+      for (const priority of priorities) {
+        const blockError = priority === 10 ? 'EACCES' : 'ENETUNREACH';
+        handles.push([
+          priority,
+          await open('event == CONNECT', { ...inside, priority, blockError }),
+        ]);
+      }
+      expect(await connect(9)).toBe('EACCES');
+      for (const [priority, handle] of handles) {
+        expect((await rest(handle)).length).toBe(priority === 10 ? 1 : 0);
+      }
+    },
+  );
 
-  test('five handles opened in any order run from high to low', async () => {
+  test('five handles opened in any order run from high to low', async (context) => {
+    since(context, ...ORDER);
     const handles = new Map<number, SocketHandle>();
     for (const priority of [3, -200, 30000, 0, -30000]) {
       const handle = await open(
@@ -92,7 +104,8 @@ describe('order of handles', () => {
     expect(seen).toEqual({ 30000: 1, 3: 1, 0: 0, '-200': 0, '-30000': 0 });
   });
 
-  test('a listener that a higher handle refuses is not reported by a lower one', async () => {
+  test('a listener that a higher handle refuses is not reported by a lower one', async (context) => {
+    since(context, ...ORDER);
     const lower = await open('event == LISTEN', { ...inside, priority: -1, mode: 'sniff' });
     const higher = await open('event == LISTEN', { ...inside, priority: 1 });
     await caller.calls(
@@ -154,10 +167,11 @@ function startBlocker(
 }
 
 describe('several processes', () => {
-  test.each([
+  test.for([
     ['higher', 5, 'EACCES'],
     ['lower', -5, 'EPERM'],
-  ])('the handle of another process is %s', async (_, priority, expected) => {
+  ] as const)('the handle of another process is %s', async ([, priority, expected], context) => {
+    since(context, ...ORDER);
     const before = await open('event == CONNECT and remotePort == 3', inside);
     const blocker = await startBlocker(expected === 'EPERM' ? 1 : 3, {
       priority,
