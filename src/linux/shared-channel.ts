@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../divert/options.ts';
 import type { Filter } from '../filter/index.ts';
 import { OwnRules } from './channel-rules.ts';
 import { closeInTurn } from './close-all.ts';
+import { prepareSets } from './filter-sets.ts';
 import { openQueues, type Queue } from './nfqueue/queue.ts';
 import { VerdictWriter } from './nfqueue/verdicts.ts';
 import type { RuleCounters } from './nftables/ruleset.ts';
@@ -58,6 +59,11 @@ export class SharedChannel {
   /** Whether the kernel tells how many packets each queue got. */
   get isCounted(): boolean {
     return this.#queues[0].counters.isReadable;
+  }
+
+  /** As `Backend.prepare`. */
+  prepare(filter: Filter): Promise<Disposable> | undefined {
+    return prepareSets(filter);
   }
 
   /**

@@ -8,6 +8,7 @@ import type { ParamName, ResolvedOptions } from '../divert/options.ts';
 import type { Stats } from '../divert/stats.ts';
 import type { Dialect, Filter } from '../filter/index.ts';
 import type { ChannelShare } from '../linux/shared-channel.ts';
+import type { SetChange, SetCopies } from './set-copies.ts';
 
 /** A filter, to be compiled where it arrives. */
 export interface FilterText {
@@ -30,6 +31,8 @@ export interface WorkerStart {
   readonly filter: FilterText;
   readonly options: ResolvedOptions;
   readonly share: ChannelShare;
+  /** Members of the named sets. */
+  readonly sets: SetCopies['members'];
 }
 
 /** What a worker is asked; each is answered with the handle's counters. */
@@ -40,6 +43,7 @@ export type Command =
   | { readonly type: 'expect'; readonly filter: FilterText }
   | { readonly type: 'cancel' }
   | { readonly type: 'run' }
+  | { readonly type: 'sets'; readonly changes: readonly SetChange[] }
   | { readonly type: 'setParam'; readonly name: ParamName; readonly value: number }
   | { readonly type: 'shutdown'; readonly how: 'receive' | 'send' | 'both' }
   | { readonly type: 'stats' }

@@ -14,6 +14,7 @@ import {
 } from '../divert/options.ts';
 import { UnsupportedError } from '../errors.ts';
 import type { Filter } from '../filter/index.ts';
+import { SetCopies } from './set-copies.ts';
 import { checkShareable } from './shareable.ts';
 import { WorkersHandle } from './workers-handle.ts';
 
@@ -61,10 +62,17 @@ export async function openWorkers(
   const resolved = resolveOptions(handleOptions);
   checkOptions(handleOptions, resolved);
   const compiled = toFilter(filter, resolved.layer, resolved.language);
-  checkShareable(compiled, resolved);
+  checkShareable(compiled, filter, resolved);
   const { SharedChannel } = await import('../linux/shared-channel.ts');
-  const channel = new SharedChannel(resolved, workers);
-  const handle = new WorkersHandle(channel, resolved, compiled, { module: url, workerData });
+  const sets = await SetCopies.create(resolved.language.sets ?? {});
+  let handle: WorkersHandle;
+  try {
+    const channel = new SharedChannel(resolved, workers);
+    handle = new WorkersHandle(channel, resolved, compiled, { module: url, workerData, sets });
+  } catch (error) {
+    sets.close();
+    throw error;
+  }
   await handle.start(compiled);
   if (options.signal?.aborted) await handle.close();
   return handle;

@@ -10,17 +10,22 @@ import type { Filter } from '../filter/index.ts';
 /**
  * Refuses what the threads would have to share and do not.
  *
+ * @param given what `filter` was compiled from
  * @throws {@link UnsupportedError} saying what
  */
-export function checkShareable(filter: Filter, options: ResolvedOptions): void {
+export function checkShareable(
+  filter: Filter,
+  given: string | Filter,
+  options: ResolvedOptions,
+): void {
   if (options.attribution || filter.usesProcess) {
     throw new UnsupportedError('workers', 'Workers do not know the processes of packets.', {
       hint: 'Use open() for `attribution` and filters that ask for a process.',
     });
   }
-  if (namesSets(filter)) {
-    throw new UnsupportedError('workers', 'Workers do not share named sets.', {
-      hint: 'Write the members into the filter: ip.SrcAddr in {192.0.2.1, 198.51.100.0/24}.',
+  if (typeof given !== 'string' && namesSets(filter)) {
+    throw new UnsupportedError('workers', 'Workers compile the filter anew, with its named sets.', {
+      hint: "Give its text, and the options dialect: 'extended' and sets.",
     });
   }
 }

@@ -17,16 +17,18 @@ import {
   type Request,
   type WorkerStart,
 } from './messages.ts';
+import { copiedSets, follow } from './set-copies.ts';
 import type { WorkerFunction } from './worker-function.ts';
 
 const { port, module, options, filter, share, index, workers, workerData } = start as WorkerStart;
+const sets = copiedSets((start as WorkerStart).sets);
 
 function report(what: Report): void {
   port.postMessage(what);
 }
 
 function compile({ source, dialect }: FilterText): Filter {
-  return compileFilter(source, options.layer, { dialect });
+  return compileFilter(source, options.layer, dialect === 'extended' ? { dialect, sets } : {});
 }
 
 async function loadFunction(): Promise<WorkerFunction> {
@@ -72,6 +74,8 @@ async function serve(work: WorkerFunction): Promise<void> {
       case 'run':
         running = run(work, handle);
         return;
+      case 'sets':
+        return follow(sets, command.changes);
       case 'setParam':
         return handle.setParam(command.name, command.value);
       case 'shutdown':

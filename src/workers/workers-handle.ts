@@ -17,6 +17,7 @@ import { DivertError } from '../errors.ts';
 import type { Filter } from '../filter/index.ts';
 import type { SharedChannel } from '../linux/shared-channel.ts';
 import { type Command, textOf, type WorkerStart } from './messages.ts';
+import type { SetCopies } from './set-copies.ts';
 import { checkShareable } from './shareable.ts';
 import { sumStats } from './sum-stats.ts';
 import { Thread } from './thread.ts';
@@ -24,6 +25,7 @@ import { Thread } from './thread.ts';
 /** What all workers have in common. Each has its part of the packets in a `NetworkHandle` of its own. */
 export class WorkersHandle implements AsyncDisposable {
   readonly #channel: SharedChannel;
+  readonly #sets: SetCopies;
   readonly #options: ResolvedOptions;
   readonly #limits: QueueLimits;
   readonly #threads: readonly Thread[];
@@ -50,7 +52,7 @@ export class WorkersHandle implements AsyncDisposable {
     channel: SharedChannel,
     options: ResolvedOptions,
     filter: Filter,
-    program: Pick<WorkerStart, 'module' | 'workerData'>,
+    program: Pick<WorkerStart, 'module' | 'workerData'> & { readonly sets: SetCopies },
   ) {
     this.#channel = channel;
     this.#isCounted = channel.isCounted;
@@ -69,7 +71,14 @@ export class WorkersHandle implements AsyncDisposable {
     this.#loaded = new Promise((resolve) => {
       this.#onLoaded = resolve;
     });
-    const common = { ...program, workers, filter: textOf(filter), options: cloneable(options) };
+    this.#sets = program.sets;
+    const common = {
+      ...program,
+      sets: program.sets.members,
+      workers,
+      filter: textOf(filter),
+      options: cloneable(options),
+    };
     this.#threads = channel.shares.map(
       (share, index) =>
         new Thread(
@@ -83,6 +92,9 @@ export class WorkersHandle implements AsyncDisposable {
           },
         ),
     );
+    this.#sets.connect((changes) => {
+      this.#tell({ type: 'sets', changes }).catch((error: unknown) => this.#breakOff(error));
+    });
   }
 
   /** How many there are. */
@@ -105,11 +117,14 @@ export class WorkersHandle implements AsyncDisposable {
     try {
       await this.#loaded;
       this.#throwFailure();
+      using _prepared = await this.#channel.prepare(filter);
+      this.#throwFailure();
       const isExact = this.#channel.install(filter);
       this.#isStarted = true;
       await this.#tell({ type: 'settle', isExact });
       await this.#tell({ type: 'run' });
     } catch (error) {
+      this.#sets.close();
       await Promise.all(this.#threads.map((thread) => thread.kill()));
       await this.#channel.close();
       throw error;
@@ -127,7 +142,7 @@ export class WorkersHandle implements AsyncDisposable {
     this.#checkOpen();
     const { layer, language } = this.#options;
     const compiled = toFilter(filter, layer, language);
-    checkShareable(compiled, this.#options);
+    checkShareable(compiled, filter, this.#options);
     const swapped = this.#swapping.then(() => this.#swap(compiled));
     // The next one does not care how this one ended.
     this.#swapping = swapped.catch(() => {});
@@ -205,6 +220,7 @@ export class WorkersHandle implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#sets.close();
     try {
       this.#channel.remove();
       await Promise.all(this.#threads.map((thread) => thread.end()));
@@ -219,6 +235,7 @@ export class WorkersHandle implements AsyncDisposable {
 
   async #swap(filter: Filter): Promise<void> {
     this.#checkOpen();
+    using _prepared = await this.#channel.prepare(filter);
     await this.#tell({ type: 'expect', filter: textOf(filter) });
     this.#checkOpen();
     let isExact: boolean;

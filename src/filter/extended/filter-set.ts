@@ -127,13 +127,7 @@ export class FilterSet implements Iterable<string | number> {
    * @throws {@link SystemError} when a handle uses the set and the kernel has no room; nothing changed then
    */
   add(entry: FilterSetEntry): this {
-    const parsed = parseEntry(entry);
-    if (!this.#members.add(parsed)) return this;
-    this.#tell(
-      (listener) => listener.added(parsed),
-      (listener) => listener.deleted(parsed),
-      () => this.#members.delete(parsed),
-    );
+    this.change(parseEntry(entry), true);
     return this;
   }
 
@@ -145,14 +139,7 @@ export class FilterSet implements Iterable<string | number> {
    * @throws as `add`
    */
   delete(entry: FilterSetEntry): boolean {
-    const parsed = parseEntry(entry);
-    if (!this.#members.delete(parsed)) return false;
-    this.#tell(
-      (listener) => listener.deleted(parsed),
-      (listener) => listener.added(parsed),
-      () => this.#members.add(parsed),
-    );
-    return true;
+    return this.change(parseEntry(entry), false);
   }
 
   /**
@@ -197,6 +184,33 @@ export class FilterSet implements Iterable<string | number> {
   replace(entries: Iterable<FilterSetEntry>): void {
     const members = new Members();
     for (const entry of entries) members.add(parseEntry(entry));
+    this.#become(members);
+  }
+
+  /**
+   * Adds or deletes a member.
+   *
+   * @returns whether that made a difference
+   * @internal
+   */
+  change(entry: SetEntry, isNew: boolean): boolean {
+    const add = (): boolean => this.#members.add(entry);
+    const drop = (): boolean => this.#members.delete(entry);
+    if (!(isNew ? add() : drop())) return false;
+    if (this.#listeners.size === 0) return true;
+    const added = (listener: SetListener): void => listener.added(entry);
+    const deleted = (listener: SetListener): void => listener.deleted(entry);
+    if (isNew) this.#tell(added, deleted, drop);
+    else this.#tell(deleted, added, add);
+    return true;
+  }
+
+  /** Has the members of another set from now on, which is not to be used any more. @internal */
+  assign(other: FilterSet): void {
+    this.#become(other.#members);
+  }
+
+  #become(members: Members): void {
     const before = this.#members;
     this.#members = members;
     const reread = (listener: SetListener): void => listener.replaced();
