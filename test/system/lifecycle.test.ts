@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NetworkHandle, open } from '../../src/index.ts';
+import { Queue } from '../../src/linux/nfqueue/queue.ts';
 import { countDescriptors, listTables, mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
-import { startScript, waitReady } from '../helpers/traffic.ts';
+import { runScript, startScript, waitReady } from '../helpers/traffic.ts';
 
 const PORT = 6000;
 const FILTER = `udp.DstPort == ${PORT}`;
@@ -43,6 +44,30 @@ describe('nothing left behind', () => {
     const { stdout } = await net.b.exec('nft', ['list', 'ruleset']);
     expect(stdout.match(/type filter hook/g)).toHaveLength(2);
     await other.close();
+    expect(await listTables(net.b)).toEqual([]);
+  });
+
+  test("the rules of the last handle go, though somebody else's queue keeps the table", async () => {
+    const handle = await openHere();
+    const other = new Queue({ namespace: net.b.path, failOpen: false, largePackets: false });
+    await handle.close();
+    const { stdout } = await net.b.exec('nft', ['list', 'ruleset']);
+    expect(stdout.match(/type filter hook/g)).toHaveLength(1);
+    expect(stdout).not.toMatch(/counter name|queue|accept$/m);
+    await other.close();
+    await (await openHere()).close();
+    expect(await listTables(net.b)).toEqual([]);
+  });
+
+  test('rules of a handle that was shut down are out of the way of the next one', async () => {
+    const first = await openHere();
+    first.shutdown('receive');
+    const second = await openHere({ mode: 'drop' });
+    await runScript(net.a, 'udp-send', [net.b.ipv4, PORT, 1, 3]);
+    await expect.poll(() => second.stats().dropped, { timeout: 10_000 }).toBe(3);
+    expect(first.stats()).toMatchObject({ offered: 0, matched: 0 });
+    await first.close();
+    await second.close();
     expect(await listTables(net.b)).toEqual([]);
   });
 

@@ -6,6 +6,10 @@
  * of the namespace. So a closing handle flushes its chains and leaves them for the next one; the
  * table goes when the last handle is closed and no other queue exists, else with the process.
  *
+ * Rules that were deleted keep the kernel busy for an RCU grace period, some 10 ms on an idle machine,
+ * and only then it begins with another one to delete the table. So the rules of the last handle are not
+ * deleted but skipped, until they go with the table or it shows that the table stays.
+ *
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -18,6 +22,7 @@ import { ERRNO } from '../sys/constants.ts';
 import { fileCall } from '../sys/file-error.ts';
 import { withNamespace } from '../sys/namespace.ts';
 import {
+  NF,
   NFNL_SUBSYS_NFTABLES,
   NFPROTO,
   NFT_MSG,
@@ -98,6 +103,8 @@ export class Ruleset {
   readonly #chains: Chain[] = [];
   readonly #groups = new Set<RuleGroup>();
   readonly #unusedCounters: string[] = [];
+  /** Whose rules are still there, behind one that has packets skip them. */
+  readonly #skipped = new Set<RuleGroup>();
   /** Of closed handles, whose rules the kernel did not take out yet. */
   readonly #stuck = new Set<RuleGroup>();
   /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
@@ -223,6 +230,32 @@ export class Ruleset {
     });
   }
 
+  /** @internal nothing reaches a group's rules from here on; they can stay for as long as nobody needs the chains */
+  retire(group: RuleGroup): void {
+    if (this.#users > 1) this.remove(group);
+    else this.#skip(group);
+  }
+
+  #skip(group: RuleGroup): void {
+    const transaction = new Transaction(this.#table);
+    for (const { name } of group.chains) transaction.putRuleFirst(name, [verdict(NF.ACCEPT)]);
+    transaction.commit(this.#socket, 'take the rules of a handle out of use');
+    this.#groups.delete(group);
+    this.#skipped.add(group);
+  }
+
+  #removeSkipped(): void {
+    for (const group of this.#skipped) this.remove(group);
+  }
+
+  #tryRemoveSkipped(): void {
+    try {
+      this.#removeSkipped();
+    } catch {
+      // Nothing reaches them. They are tried again with the next change.
+    }
+  }
+
   /** @internal the counters stay: another processor may be counting a packet just now */
   remove(group: RuleGroup): void {
     const transaction = new Transaction(this.#table);
@@ -231,6 +264,7 @@ export class Ruleset {
     transaction.commit(this.#socket, 'remove the rules of a handle');
     this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
+    this.#skipped.delete(group);
     this.#stuck.delete(group);
   }
 
@@ -278,10 +312,12 @@ export class Ruleset {
 
   /** The last user takes the table away, unless that could cost somebody else packets. */
   async release(): Promise<void> {
-    if (--this.#users > 0) return;
-    const nobodyElse = this.#queues.isReadable && this.#queues.read().length === 0;
+    const isLast = --this.#users === 0;
+    const nobodyElse = isLast && this.#queues.isReadable && this.#queues.read().length === 0;
+    if (!nobodyElse) this.#tryRemoveSkipped();
     // Rules that nobody could take out go with the table, whatever that costs.
-    if (nobodyElse || this.#stuck.size > 0) await this.#close();
+    const isStuck = this.#stuck.size + this.#skipped.size > 0;
+    if (nobodyElse || (isLast && isStuck)) await this.#close();
   }
 
   #close(): Promise<void> {
@@ -296,6 +332,7 @@ export class Ruleset {
     rules: readonly RuleSpec[],
     prepare: (transaction: Transaction) => void,
   ): void {
+    this.#removeSkipped();
     this.#removeStuck();
     const used = this.#takeChains(rules, group.chains);
     const all = new Set([...group.chains, ...used]);
@@ -479,10 +516,10 @@ export class RuleGroup {
     return this.#total;
   }
 
-  /** Takes the rules out; nothing new is matched from here on. Idempotent. */
+  /** Nothing new is matched from here on. Idempotent. */
   remove(): void {
     if (!this.#installed) return;
-    this.#ruleset.remove(this);
+    this.#ruleset.retire(this);
     this.#installed = false;
   }
 

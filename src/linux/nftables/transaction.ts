@@ -77,8 +77,18 @@ export class Transaction {
     ]);
   }
 
+  /** Behind those that the chain has. */
   addRule(chain: string, expressions: readonly Expression[]): this {
-    return this.#add(NFT_MSG.NEWRULE, NLM_F.CREATE | NLM_F.APPEND, [
+    return this.#addRule(NLM_F.APPEND, chain, expressions);
+  }
+
+  /** In front of those that the chain has. */
+  putRuleFirst(chain: string, expressions: readonly Expression[]): this {
+    return this.#addRule(0, chain, expressions);
+  }
+
+  #addRule(place: number, chain: string, expressions: readonly Expression[]): this {
+    return this.#add(NFT_MSG.NEWRULE, NLM_F.CREATE | place, [
       string(NFTA_RULE.TABLE, this.#table),
       string(NFTA_RULE.CHAIN, chain),
       nested(NFTA_RULE.EXPRESSIONS, ...expressions),
