@@ -2,9 +2,29 @@
 
 import { readdirSync, readlinkSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import koffi from 'koffi';
 import { leftOf } from '../kernel/kernel-objects.mjs';
 
 const MIB = 1 << 20;
+/** Of `struct mallinfo2` of the GNU C library. */
+const MALLINFO2 = ['arena', 'ordblks', 'smblks', 'hblks', 'hblkhd', 'usmblks', 'fsmblks'].concat(
+  'uordblks',
+  'fordblks',
+  'keepcost',
+);
+const mallinfo2 = koffi
+  .load(null)
+  .func(
+    'mallinfo2',
+    koffi.struct(Object.fromEntries(MALLINFO2.map((name) => [name, 'size_t']))),
+    [],
+  );
+
+/** Bytes that malloc(3) gave out and did not get back: buffers above all. What it keeps for later shows in RSS alone. */
+function allocatedBytes() {
+  const { uordblks, hblkhd } = mallinfo2();
+  return Number(uordblks) + Number(hblkhd);
+}
 
 /** What descriptors are open: `socket 6`, each with how many of it there are. */
 function descriptorKinds() {
@@ -22,6 +42,14 @@ function kindOf(fd) {
     return readlinkSync(`/proc/self/fd/${fd}`).replace(/:?\[\d+\]$/, '');
   } catch {
     return null;
+  }
+}
+
+/** Buffers are freed a moment after what held them is found to be garbage. */
+async function collectGarbage() {
+  for (let round = 0; round < 2; round++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
@@ -43,12 +71,13 @@ export class Meters {
     const [loopP50, loopP99, loopMax] = loop.map((nanoseconds) => nanoseconds / 1e6);
     delay.reset();
     const left = await this.#left();
-    globalThis.gc?.();
+    await collectGarbage();
     const { rss, heapUsed } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     return {
       rssMiB: rss / MIB,
       heapMiB: heapUsed / MIB,
+      nativeMiB: allocatedBytes() / MIB,
       descriptors: readdirSync('/proc/self/fd').length,
       kinds: descriptorKinds(),
       left,

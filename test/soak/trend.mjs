@@ -1,7 +1,7 @@
 /** What the rows of a run say together. */
 
 /** Growth that is no leak: pools and compiled code reach their size late. */
-const GROWTH = { factor: 1.1, rssMiB: 16, heapMiB: 4 };
+const GROWTH = { factor: 1.1, rssMiB: 16, heapMiB: 4, nativeMiB: 8 };
 /** A process warms up before; a fit over more than this says too little about leaks. */
 const FIT_SECONDS = 20 * 60;
 const SECONDS_PER_MINUTE = 60;
@@ -17,7 +17,7 @@ export function findGrowth(rows) {
   const third = Math.floor(rows.length / 3);
   if (third < 2) return [];
   const [middle, last] = [rows.slice(third, 2 * third), rows.slice(-third)];
-  return ['rssMiB', 'heapMiB'].flatMap((key) => {
+  return ['rssMiB', 'heapMiB', 'nativeMiB'].flatMap((key) => {
     const [from, to] = [median(middle, key), median(last, key)];
     const isGrowing = to > from * GROWTH.factor && to - from > GROWTH[key];
     return isGrowing ? [`${key} grows: ${from.toFixed(1)} to ${to.toFixed(1)}`] : [];
@@ -50,6 +50,7 @@ export function summarize(rows) {
     `${sum('packets')} packets and ${sum('events')} events received, ${sum('handles')} handles opened`,
     `RSS MiB: ${trend('rssMiB')}`,
     `heap MiB: ${trend('heapMiB')}`,
+    `malloc MiB: ${trend('nativeMiB')}`,
     `descriptors: ${first.descriptors} first, ${last.descriptors} last, ${most('descriptors')} at most`,
     time('wait in the queue', 'waitP50', 'waitP99', 'waitMax'),
     time('delay of the event loop', 'loopP50', 'loopP99', 'loopMax'),
