@@ -5,6 +5,7 @@ import { FILTER_CURVES } from './workloads/curves/filters.ts';
 import { FLOW_CURVE } from './workloads/curves/flows.ts';
 import { HANDLE_CURVE } from './workloads/curves/handles.ts';
 import { SET_CURVES } from './workloads/curves/sets.ts';
+import { WORKER_CURVE } from './workloads/curves/workers.ts';
 import { DRAINS } from './workloads/drain.ts';
 import { FILTER_WORKLOADS } from './workloads/filter.ts';
 import { FLOODS } from './workloads/flood.ts';
@@ -29,4 +30,5 @@ export const WORKLOADS: readonly Workload[] = [
   ...SET_CURVES,
   HANDLE_CURVE,
   FLOW_CURVE,
+  WORKER_CURVE,
 ];

@@ -1,9 +1,10 @@
 /*
  * Sends UDP datagrams as fast as it can, or paced, and prints what it sent as JSON.
  *
- *   udp-flood -d ADDRESS -s SIZE -t SECONDS [-n COUNT] [-r PACKETS_PER_SECOND] [-g TRAIN] [-p PORT]
+ *   udp-flood -d ADDRESS -s SIZE -t SECONDS [-n COUNT] [-r PACKETS_PER_SECOND] [-g TRAIN] [-p PORT] [-f FLOWS]
  *
- * -g: trains of datagrams in one call (UDP_SEGMENT), which the kernel cuts up. -n: stop after so many.
+ * -g: trains of datagrams in one call (UDP_SEGMENT), which the kernel cuts up. -n: stop after so many. -f: from so many ports in turn,
+ * a batch from each.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,7 +20,7 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
-enum { BATCH = 64, SEND_BUFFER = 8 << 20, MAX_TRAIN = 65000 };
+enum { BATCH = 64, SEND_BUFFER = 8 << 20, MAX_TRAIN = 65000, MAX_FLOWS = 1024 };
 
 static double now(void) {
   struct timespec t;
@@ -29,10 +30,10 @@ static double now(void) {
 
 int main(int count, char **arguments) {
   const char *address = "127.0.0.1";
-  int port = 9000, size = 64, train = 0, option;
+  int port = 9000, size = 64, train = 0, flows = 1, option;
   double seconds = 1, rate = 0;
   unsigned long limit = 0;
-  while ((option = getopt(count, arguments, "d:p:s:t:r:g:n:")) > 0) {
+  while ((option = getopt(count, arguments, "d:p:s:t:r:g:n:f:")) > 0) {
     switch (option) {
       case 'd': address = optarg; break;
       case 'p': port = atoi(optarg); break;
@@ -40,17 +41,22 @@ int main(int count, char **arguments) {
       case 't': seconds = atof(optarg); break;
       case 'r': rate = atof(optarg); break;
       case 'g': train = atoi(optarg); break;
+      case 'f': flows = atoi(optarg); break;
       case 'n': limit = strtoul(optarg, NULL, 10); break;
       default: return 2;
     }
   }
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, address, &to.sin_addr);
-  int fd = socket(AF_INET, SOCK_DGRAM, 0), buffer = SEND_BUFFER;
-  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
-  if (connect(fd, (struct sockaddr *)&to, sizeof to)) {
-    perror("connect");
-    return 1;
+  int fds[MAX_FLOWS], buffer = SEND_BUFFER;
+  if (flows < 1 || flows > MAX_FLOWS) return 2;
+  for (int i = 0; i < flows; i++) {
+    fds[i] = socket(AF_INET, SOCK_DGRAM, 0);
+    setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
+    if (connect(fds[i], (struct sockaddr *)&to, sizeof to)) {
+      perror("connect");
+      return 1;
+    }
   }
 
   /* The first two words of the payload: tools that change packets swap them, and the checksum stays right. */
@@ -66,23 +72,25 @@ int main(int count, char **arguments) {
   }
   if (train) {
     if (size * train > MAX_TRAIN) train = MAX_TRAIN / size;
-    if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size)) {
-      perror("UDP_SEGMENT");
-      return 1;
+    for (int i = 0; i < flows; i++) {
+      if (setsockopt(fds[i], IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size)) {
+        perror("UDP_SEGMENT");
+        return 1;
+      }
     }
     for (int i = 1; i < train; i++) memcpy(payload + i * size, payload, size);
     vector.iov_len = size * train;
     batch = 1;
   }
 
-  unsigned long sent = 0, errors = 0;
+  unsigned long sent = 0, errors = 0, turn = 0;
   double start = now(), t;
   while ((t = now()) < start + seconds) {
     if (limit && sent >= limit) break;
     if (rate > 0 && sent > (t - start) * rate) continue;
     int want = batch;
     if (limit && !train && limit - sent < (unsigned long)want) want = limit - sent;
-    int n = sendmmsg(fd, messages, want, 0);
+    int n = sendmmsg(fds[turn++ % flows], messages, want, 0);
     if (n < 0) errors++;
     else sent += train ? (unsigned long)n * train : (unsigned long)n;
   }

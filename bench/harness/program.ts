@@ -18,8 +18,8 @@ export interface Command {
   readonly file: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Processor, default {@link TOOL_CPU}. */
-  readonly cpu?: number;
+  /** Processor, default {@link TOOL_CPU}; or several, as `taskset` takes them. */
+  readonly cpu?: number | string;
   /** Scheduling priority, default 0; 10 for senders, which come behind the receivers. */
   readonly nice?: number;
 }

@@ -32,6 +32,8 @@ export interface Flood {
   readonly train?: number;
   /** Stops after so many. */
   readonly count?: number;
+  /** From so many ports. */
+  readonly flows?: number;
 }
 
 /** @returns why traffic cannot be made here */
@@ -40,12 +42,16 @@ export function missingSenders(): string {
 }
 
 /** Sends from `a` to the sink's port in `b`. */
-export function flood(arena: Arena, { size, seconds, rate, train, count }: Flood): Promise<Sent> {
+export function flood(
+  arena: Arena,
+  { size, seconds, rate, train, count, flows }: Flood,
+): Promise<Sent> {
   const option = (name: string, value: number | undefined): string[] =>
     value === undefined ? [] : [name, `${value}`];
   const args = [
     ...['-d', arena.b.ipv4, '-s', `${size}`, '-t', `${seconds}`],
     ...[...option('-r', rate), ...option('-g', train), ...option('-n', count)],
+    ...option('-f', flows),
   ];
   const command: Command = {
     file: binary('udp-flood'),

@@ -42,16 +42,18 @@ export async function runBurst(
   tool: Program,
   size: number,
   count: number,
-): Promise<{ usedUs: number; passed: number; sent: number }> {
+  flows = 1,
+): Promise<{ usedUs: number; passed: number; sent: number; resumedNs: number }> {
   const before = await readDatagrams(arena.b);
   tool.pause();
   await sleep(STOP_MS);
-  const { sent } = await flood(arena, { size, seconds: FLOOD_SECONDS, rate: RATE, count });
+  const { sent } = await flood(arena, { size, seconds: FLOOD_SECONDS, rate: RATE, count, flows });
   const start = tool.cpuTimeUs();
+  const resumedNs = Number(process.hrtime.bigint());
   tool.resume();
   await drained(arena.b);
   const passed = (await readDatagrams(arena.b)) - before;
-  return { usedUs: tool.cpuTimeUs() - start, passed, sent };
+  return { usedUs: tool.cpuTimeUs() - start, passed, sent, resumedNs };
 }
 
 async function runDrain(

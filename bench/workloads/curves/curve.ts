@@ -10,12 +10,14 @@ const ROUNDS = 3;
 export interface Curve
   extends Pick<Workload, 'name' | 'title' | 'measures' | 'missing' | 'rounds'> {
   readonly sizes: readonly number[];
+  /** A size that a run with `--once` has beside the smallest. */
+  readonly alsoOnce?: number;
   /** Name of a size. */
   readonly label: (size: number) => string;
   readonly run: (size: number, options: BenchOptions) => Promise<Figures>;
 }
 
-export function curve({ sizes, label, run, ...workload }: Curve): Workload {
+export function curve({ sizes, alsoOnce, label, run, ...workload }: Curve): Workload {
   const [smallest = 1] = sizes;
   return {
     rounds: ROUNDS,
@@ -25,6 +27,7 @@ export function curve({ sizes, label, run, ...workload }: Curve): Workload {
     contestants: sizes.map(
       (size): Contestant => ({
         name: label(size),
+        always: size === alsoOnce,
         run: (options) => run(size, options),
       }),
     ),
