@@ -8,29 +8,38 @@ import { release } from 'node:os';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 const STACK_LINES = 3;
-/** How often a test that takes long is named. */
-const PATIENCE_MS = 30_000;
+/** How often a file that takes long says where it is. */
+const PATIENCE_MS = 60_000;
 const START_MS = performance.now();
 
 export class SuiteReport implements Reporter {
   #started = 0;
   #timer: NodeJS.Timeout | undefined;
+  #current = 'loading';
+  #done = 0;
   readonly #sums = { passed: 0, skipped: 0, failed: 0, files: 0 };
 
   onTestRunStart(files: readonly unknown[]): void {
     this.#started = files.length;
   }
 
-  onTestCaseReady(test: TestCase): void {
+  onTestModuleStart(module: TestModule): void {
     const start = performance.now();
-    clearInterval(this.#timer);
+    this.#done = 0;
     this.#timer = setInterval(() => {
       const seconds = Math.round((performance.now() - start) / 1000);
-      say(`      ${seconds} s: ${test.fullName}`);
+      say(
+        `      ${seconds} s: ${module.relativeModuleId}, ${this.#done} tests, now ${this.#current}`,
+      );
     }, PATIENCE_MS);
   }
 
+  onTestCaseReady(test: TestCase): void {
+    this.#current = test.fullName;
+  }
+
   onTestCaseResult(test: TestCase): void {
+    this.#done++;
     const { state, errors } = test.result();
     if (state === 'failed') say(`      FAIL  ${test.fullName}\n${describeErrors(errors)}`);
   }
