@@ -37,6 +37,12 @@ function bench(...args: string[]): { status: number | null; stdout: string; stde
   });
 }
 
+/** The same, when it was compiled just now. */
+function compiled(...args: string[]): ReturnType<typeof bench> {
+  const file = join(ROOT, '.cache/bench/bench/run.js');
+  return spawnSync(process.execPath, [file, ...args], { cwd: ROOT, encoding: 'utf8' });
+}
+
 let names: readonly string[];
 beforeAll(() => {
   const { stdout, stderr, status } = bench('--list');
@@ -46,7 +52,7 @@ beforeAll(() => {
 
 test('every workload runs, with netdivert and its baseline', { timeout: TIMEOUT_MS }, () => {
   const file = join(folder, 'once.json');
-  const { stdout, stderr } = bench('--once', '--json', file);
+  const { stdout, stderr } = compiled('--once', '--json', file);
   const { machine, workloads } = JSON.parse(readFileSync(file, 'utf8')) as Report;
   expect(Object.keys(machine)).toEqual(
     expect.arrayContaining(['processor', 'cores', 'kernel', 'node']),
@@ -67,14 +73,14 @@ test('every workload runs, with netdivert and its baseline', { timeout: TIMEOUT_
 });
 
 test('a group stands for its workloads', { timeout: TIMEOUT_MS }, () => {
-  const { stdout, status } = bench('curves', '--list');
+  const { stdout, status } = compiled('curves', '--list');
   expect(status).toBe(0);
   expect(stdout.split('\n').filter((line) => isCurve(line))).not.toEqual([]);
   expect(stdout).not.toContain('udp64');
 });
 
 test('an unknown workload is named, with those that there are', { timeout: TIMEOUT_MS }, () => {
-  const { status, stdout, stderr } = bench('udp63');
+  const { status, stdout, stderr } = compiled('udp63');
   expect(status).toBe(2);
   expect(stderr).toContain('no workload udp63');
   expect(stdout).toContain('udp64');
