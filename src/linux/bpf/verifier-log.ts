@@ -8,6 +8,8 @@ const STATISTICS = /^(processed \d+ insns|verification time|stack depth|peak_sta
 /** Lines that show state or code: `12: (85) call ...`, `; source`, `from 3 to 7: R0=...`, ` R1_w=...`. */
 const TRACE =
   /^(\d+: |;|from \d+ to |\s|R\d+(_\w+)?=|func#|last_idx|first_idx|regs=|parent |mark_precise)/;
+/** Where newer verifiers (Linux 7.3) begin to explain their complaint, in lines of many forms. */
+const EXPLANATION = /^Verification failed: /;
 /** A complaint about registers, e.g. `R1 type=inv expected=ctx`, is no trace. */
 const COMPLAINT = /^R\d+ (?!=)/;
 
@@ -30,12 +32,15 @@ export function parseVerifierLog(bytes: Uint8Array): string[] {
  * @returns one line, for example `R0 !read_ok (at 12: (95) exit)`
  */
 export function summarizeVerifierLog(log: readonly string[]): string {
-  const complaint = log.findLastIndex(
+  const explanation = log.findIndex((line) => EXPLANATION.test(line));
+  const lines = explanation < 0 ? log : log.slice(0, explanation);
+  const complaint = lines.findLastIndex(
     (line) => !STATISTICS.test(line) && (COMPLAINT.test(line) || !TRACE.test(line)),
   );
-  if (complaint < 0) return log.at(-1) ?? 'no reason given';
-  const where = log.slice(0, complaint).findLast((line) => /^\d+: \(/.test(line));
+  const title = log[explanation]?.replace(EXPLANATION, '');
+  const reason = lines[complaint]?.trim() ?? title ?? log.at(-1) ?? 'no reason given';
+  const before = complaint < 0 ? lines : lines.slice(0, complaint);
+  const where = before.findLast((line) => /^\d+: \(/.test(line));
   const instruction = where?.replace(/\s*;\s.*$/, '');
-  const reason = log[complaint]?.trim() ?? '';
   return instruction === undefined ? reason : `${reason} (at ${instruction})`;
 }
