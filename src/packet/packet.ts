@@ -271,8 +271,8 @@ export class Packet {
    */
   get payload(): Uint8Array {
     if (!this.#isScanned()) return NO_BYTES;
+    this.#noteSum();
     if (this.#isDoubtful) this.#verify();
-    else this.#noteSum();
     this.#changes |= CHANGES.BYTES;
     return this.readPayload();
   }
@@ -408,8 +408,10 @@ export class Packet {
   #verify(): void {
     this.#isDoubtful = false;
     if (!this.#isScanned()) return;
-    this.#noteSum();
-    this.#wasWrong = isWrong(this.memory, this.offset, this.#scan, this.#sumBefore);
+    const { memory, offset } = this;
+    const isNoted = this.#sumBefore !== NO_SUM;
+    const sum = isNoted ? this.#sumBefore : sumCovered(memory, offset, this.#scan);
+    this.#wasWrong = isWrong(memory, offset, this.#scan, sum);
   }
 
   #setPayload(value: Uint8Array): void {

@@ -99,6 +99,18 @@ test('bytes that the caller wrote before a field are not the wire', () => {
   expect(isRight(packet)).toBe(true);
 });
 
+test.each<[string, (packet: Packet) => unknown]>([
+  ['bytes', (packet) => packet.bytes],
+  ['a field that the checksum does not cover', (packet) => Object.assign(packet.ip!, { ttl: 5 })],
+])('nothing is computed for what the caller writes to bytes: %s', (_, use) => {
+  const packet = fromWire(PACKETS['TCP over IPv4']);
+  const { checksum } = packet.tcp!;
+  use(packet);
+  packet.bytes[100]! ^= 1;
+  packet.finish();
+  expect(packet.tcp!.checksum).toBe(checksum);
+});
+
 test('a cleared flag asks for a right one all the same', () => {
   const packet = fromWire(broken(PACKETS['UDP over IPv6']));
   packet.payload[0] = 1;
