@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { summarizeVerifierLog } from '../../src/linux/bpf/verifier-log.ts';
+import { mayLackPerfmon, summarizeVerifierLog } from '../../src/linux/bpf/verifier-log.ts';
 
 const STATISTICS =
   'processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0';
@@ -44,5 +44,20 @@ describe('the complaint of a verifier log', () => {
     ['that is empty', [], 'no reason given'],
   ])('%s', (_, log, expected) => {
     expect(summarizeVerifierLog(log)).toBe(expected);
+  });
+});
+
+describe('a complaint that can come of a missing CAP_PERFMON', () => {
+  test.each([
+    [
+      'Linux 6.1',
+      'attempt to corrupt spilled pointer on stack (at 169: (63) *(u32 *)(r10 -68) = r1)',
+      true,
+    ],
+    ['Linux 6.18', 'program of this type cannot use helper bpf_get_current_comm#16', true],
+    ['a helper the kernel lacks', 'unknown func bpf_get_netns_cookie#122', false],
+    ['a fault of the program', 'R0 !read_ok (at 0: (95) exit)', false],
+  ])('%s: %s', (_, summary, expected) => {
+    expect(mayLackPerfmon(summary)).toBe(expected);
   });
 });

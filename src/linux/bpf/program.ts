@@ -13,7 +13,7 @@ import { withoutSignals } from '../sys/signals.ts';
 import { type BpfResult, bpfError, callBpf, raiseMemlockLimit, writeName } from './call.ts';
 import { CAPABILITY, hasCapability } from './capability.ts';
 import { BPF_COMMAND, BPF_PROG_TYPE } from './constants.ts';
-import { parseVerifierLog, summarizeVerifierLog } from './verifier-log.ts';
+import { mayLackPerfmon, parseVerifierLog, summarizeVerifierLog } from './verifier-log.ts';
 
 /** Offsets in the `BPF_PROG_LOAD` part of `union bpf_attr`. */
 const ATTRIBUTE = {
@@ -34,8 +34,6 @@ const ATTRIBUTE_BYTES = 72;
 const LOG_BYTES = 1 << 20;
 /** SIGSTOP cannot be held back: loads that it interrupted are tried again. */
 const MAX_TRIES = 20;
-/** The verifier of a helper that the program's type or the process may not use. */
-const REFUSED_HELPER = 'cannot use helper';
 /** No fault of the program, whatever the verifier wrote. */
 const NOT_THE_PROGRAM: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOMEM]);
 const LOG_LEVEL_BRANCHES = 1;
@@ -163,7 +161,7 @@ function refusal(attribute: LoadAttribute, errno: number, name: string): Error {
   if (log.length === 0 || NOT_THE_PROGRAM.has(errno))
     return bpfError('BPF_PROG_LOAD', errno, `load program ${name}`);
   const summary = summarizeVerifierLog(log);
-  if (summary.includes(REFUSED_HELPER) && !hasCapability(CAPABILITY.CAP_PERFMON)) {
+  if (mayLackPerfmon(summary) && !hasCapability(CAPABILITY.CAP_PERFMON)) {
     return missingPerfmon(name, summary);
   }
   return new VerifierError(

@@ -10,6 +10,12 @@ const TRACE =
   /^(\d+: |;|from \d+ to |\s|R\d+(_\w+)?=|func#|last_idx|first_idx|regs=|parent |mark_precise)/;
 /** Where newer verifiers (Linux 7.3) begin to explain their complaint, in lines of many forms. */
 const EXPLANATION = /^Verification failed: /;
+/**
+ * Of a helper that the program's type or the process may not use (Linux 6.10); of what pointers may be used for, which older
+ * verifiers come to first.
+ */
+const PRIVILEGED =
+  /cannot use helper|corrupt spilled pointer|pointer comparison prohibited|leaks addr|prohibited for !root/;
 /** A complaint about registers, e.g. `R1 type=inv expected=ctx`, is no trace. */
 const COMPLAINT = /^R\d+ (?!=)/;
 
@@ -43,4 +49,9 @@ export function summarizeVerifierLog(log: readonly string[]): string {
   const where = before.findLast((line) => /^\d+: \(/.test(line));
   const instruction = where?.replace(/\s*;\s.*$/, '');
   return instruction === undefined ? reason : `${reason} (at ${instruction})`;
+}
+
+/** Whether a complaint is one that verifiers have for processes without CAP_PERFMON. */
+export function mayLackPerfmon(summary: string): boolean {
+  return PRIVILEGED.test(summary);
 }
