@@ -11,7 +11,7 @@ import { type Scenario, type Stage, Unmet } from './scenarios.ts';
 import { type Fault, Seam } from './seam.ts';
 
 /** A scenario that takes longer hangs. */
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 30_000;
 
 /** What became of one failed call. */
 export interface Verdict {

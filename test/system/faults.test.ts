@@ -17,6 +17,8 @@ const IS_LONG = FORM !== undefined;
 const REPORT = process.env.FAULTS_REPORT;
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
 const ONLY = process.env.FAULTS_ONLY;
+/** `2/3`: the second of three parts of each scenario's faults, which can be run side by side. */
+const [PART = 1, PARTS = 1] = (process.env.FAULTS_PART ?? '1/1').split('/').map(Number);
 const LONG_MS = 3_600_000;
 
 let network: Network;
@@ -81,7 +83,7 @@ function report(scenario: string, verdict: Verdict): void {
 test.each(SCENARIOS)('$name', { timeout: IS_LONG ? LONG_MS : 120_000 }, async (scenario) => {
   if (ONLY !== undefined && !scenario.name.match(ONLY)) return;
   const all = await campaign.faultsOf(scenario);
-  const faults = choose(all);
+  const faults = choose(all).filter((_, index) => index % PARTS === PART - 1);
   const bad: string[] = [];
   for (const fault of faults) {
     if (REPORT) writeFileSync(`${REPORT}.now`, `${scenario.name}\t${nameOf(fault)}\n`);
