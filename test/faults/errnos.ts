@@ -59,6 +59,7 @@ const PLAUSIBLE: Readonly<Record<string, readonly FaultName[]>> = {
   munmap: ['ENOMEM', 'EINVAL'],
   setns: ['EPERM', 'EINVAL', 'ENOMEM'],
   setrlimit: ['EPERM'],
+  getxattr: ['ENOENT', 'EACCES', 'ENOMEM'],
   pidfd_open: ['EMFILE', 'ESRCH', 'ENOSYS', 'ENOMEM'],
   pidfd_getfd: ['EMFILE', 'EBADF', 'EPERM', 'ENOSYS'],
   pidfdOpen: ['EMFILE', 'ESRCH', 'ENOSYS', 'ENOMEM'],

@@ -1,8 +1,10 @@
 /** Whose packets are, where that is not obvious. */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { open } from '../../src/index.ts';
+import { SocketTracker } from '../../src/linux/sockets/tracker.ts';
+import { libc } from '../../src/linux/sys/libc.ts';
 import { describe as describePacket, type Seen, watch } from '../helpers/attribution.ts';
 import { mapsOf, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network, type NetworkEnd } from '../helpers/namespaces.ts';
@@ -435,3 +437,33 @@ test('nothing is left of it', async () => {
     .poll(() => [programsOf(process.pid).length, mapsOf(process.pid).length])
     .toEqual(before);
 });
+
+test('only sockets of internet protocols are borrowed from other processes', async () => {
+  const owner = script(
+    net.b,
+    `
+held = [udp(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12), *socket.socketpair()]
+say(os.getpid(), *[s.fileno() for s in held]); wait()`,
+  );
+  const [pid = 0, internet, ...others] = (await owner.line()).split(' ').map(Number);
+  const borrowed: number[] = [];
+  let current = 0;
+  const opening = vi.spyOn(libc, 'pidfd_open').mockImplementation((id, flags) => {
+    current = id;
+    return pidfdOpen(id, flags);
+  });
+  const borrowing = vi.spyOn(libc, 'pidfd_getfd').mockImplementation((pidFd, fd, flags) => {
+    if (current === pid) borrowed.push(fd);
+    return pidfdGetfd(pidFd, fd, flags);
+  });
+  const tracker = SocketTracker.acquire();
+  await tracker.settled;
+  tracker.release();
+  opening.mockRestore();
+  borrowing.mockRestore();
+  await owner.end();
+  expect(borrowed).toEqual([internet]);
+  expect(others.length).toBe(3);
+});
+
+const { pidfd_open: pidfdOpen, pidfd_getfd: pidfdGetfd } = libc;

@@ -11,6 +11,7 @@ import { PROCESS_RECORD } from '../../packet/event-layout.ts';
 import { IPPROTO } from '../../packet/layout.ts';
 import type { BpfMap } from '../bpf/map.ts';
 import { libc } from '../sys/libc.ts';
+import { cString } from '../sys/memory.ts';
 import { NAME_VALUE } from './maps.ts';
 import { ProcNet } from './proc-net.ts';
 import { type ProcSocket, ProcSockets } from './proc-sockets.ts';
@@ -25,6 +26,24 @@ import {
 
 /** How long the event loop may be held up at a time. */
 const SLICE_MS = 8;
+
+/** The extended attribute that says what a socket speaks (net/socket.c): `TCPv6`, `NETLINK`, ... */
+const PROTOCOL_NAME = cString('system.sockprotoname');
+const INTERNET_PROTOCOL = /^(?:TCP|MPTCP|UDP|PING|RAW)/;
+
+const protocolName = new Uint8Array(64);
+
+/**
+ * Whether it is worth borrowing. All others are left alone: somebody else's queue, closed while it is
+ * borrowed, would live on for that time.
+ */
+function isInternetSocket(pid: number, fd: number): boolean {
+  const path = cString(`/proc/${pid}/fd/${fd}`);
+  const length = libc.getxattr(path, PROTOCOL_NAME, protocolName, protocolName.length);
+  if (length <= 0) return false;
+  // The name's NUL is counted.
+  return INTERNET_PROTOCOL.test(String.fromCharCode(...protocolName.subarray(0, length - 1)));
+}
 
 /** Maps to fill. */
 export interface BackfillMaps {
@@ -104,7 +123,7 @@ class Filler {
       this.close();
       this.#process = { pid, pidFd: libc.pidfd_open(pid, 0) };
     }
-    if (this.#process.pidFd < 0) return;
+    if (this.#process.pidFd < 0 || !isInternetSocket(pid, socket.fd)) return;
     const fd = libc.pidfd_getfd(this.#process.pidFd, socket.fd, 0);
     if (fd < 0) return;
     try {

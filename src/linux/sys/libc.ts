@@ -173,6 +173,12 @@ export const libc = {
     processId: number,
     flags: number,
   ) => number,
+  getxattr: process.func('getxattr', 'long', ['void *', 'void *', 'void *', 'size_t']) as (
+    path: Pointer,
+    name: Pointer,
+    value: Pointer,
+    length: number,
+  ) => number,
   prctl: process.func('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong']) as (
     operation: number,
     first: number,
