@@ -27,7 +27,7 @@ const DIFFERENCES = {
   },
   knowsProcessInCallbacks: {
     name: 'listen-process',
-    since: '6.10',
+    since: '6.16',
     withIt: 'LISTEN events have the process that calls listen()',
     withoutIt: 'LISTEN events have the process that bound or made the socket',
   },

@@ -26,7 +26,7 @@ export interface ProgramOptions {
   readonly errno: number;
   /** Programs can choose the errno and see what others decided (Linux 5.18). */
   readonly hasReturnValue: boolean;
-  /** Callbacks of TCP sockets can ask for the current process (Linux 6.10). */
+  /** Callbacks of TCP sockets can ask for the current process (Linux 6.16). */
   readonly knowsProcessInCallbacks: boolean;
   readonly namespaceCookie: bigint;
   readonly generation: number;
