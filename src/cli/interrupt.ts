@@ -33,7 +33,16 @@ export function listenForInterrupt(): Interrupt {
 /** Aborts at the first signal, or when the time is over. */
 export function endOf({ signal }: Interrupt, durationMs: number | undefined): AbortSignal {
   if (durationMs === undefined) return signal;
-  return AbortSignal.any([signal, AbortSignal.timeout(durationMs)]);
+  // Not AbortSignal.any: Node.js 20 forgets the signals it is made of when nobody else holds them.
+  const end = new AbortController();
+  const onEnd = (): void => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onEnd);
+    end.abort();
+  };
+  const timer = setTimeout(onEnd, durationMs).unref();
+  signal.addEventListener('abort', onEnd);
+  return end.signal;
 }
 
 /** What can be ended so that what it has can still be read. */

@@ -9,6 +9,7 @@ import {
   processPackets,
   recipes,
 } from '../../src/index.ts';
+import { collectGarbage } from '../helpers/collect-garbage.ts';
 import { FakeKernel } from '../helpers/fake-kernel.ts';
 import { Random } from '../helpers/random.ts';
 import { build } from '../packet/build.ts';
@@ -222,6 +223,17 @@ describe('a handler that fails', () => {
 });
 
 describe('the end', () => {
+  test('signal: one that nobody else holds', async () => {
+    const { handle } = await start();
+    const work = processPackets(handle, () => 'pass', { signal: AbortSignal.timeout(50) });
+    await turn();
+    collectGarbage();
+    await turn();
+    collectGarbage();
+    expect(await work).toMatchObject({ processed: 0 });
+    await handle.close();
+  });
+
   test('signal: packets in hand are finished, others stay', async () => {
     const { handle, arrive, delivered } = await start();
     const controller = new AbortController();

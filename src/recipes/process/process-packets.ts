@@ -80,7 +80,8 @@ class Processing {
   readonly #onError: 'pass' | 'drop' | 'throw';
   readonly #leaving: Leaving;
   readonly #ending = new AbortController();
-  readonly #signal: AbortSignal;
+  /** Held by itself: what AbortSignal.any makes of one that nobody else holds may never abort (Node.js 20). */
+  readonly #signal: AbortSignal | undefined;
   readonly #stats = { processed: 0, passed: 0, dropped: 0, decided: 0, failed: 0 };
   #running = 0;
   #inHand = 0;
@@ -104,12 +105,22 @@ class Processing {
     this.#concurrency = concurrency;
     this.#onError = onError;
     this.#leaving = new Leaving(order, this.#leave);
-    const { signal } = options;
-    this.#signal = signal ? AbortSignal.any([signal, this.#ending.signal]) : this.#ending.signal;
+    this.#signal = options.signal;
   }
 
   async run(): Promise<ProcessStats> {
-    const receiveOptions = { signal: this.#signal };
+    const onAbort = (): void => this.#ending.abort();
+    this.#signal?.addEventListener('abort', onAbort);
+    if (this.#signal?.aborted) onAbort();
+    try {
+      return await this.#work();
+    } finally {
+      this.#signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #work(): Promise<ProcessStats> {
+    const receiveOptions = { signal: this.#ending.signal };
     const inHandMax = this.#concurrency * IN_HAND_PER_HANDLER;
     for (;;) {
       while (this.#running >= this.#concurrency || this.#inHand >= inHandMax) await this.#change();
