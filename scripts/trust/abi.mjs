@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fetchHeaders } from '../kernel/packages.mjs';
+import { passes } from '../live-tests.mjs';
 import { ROOT, SetupError } from '../setup.mjs';
 
 export const summary = 'numbers and layouts against the kernel headers of x86-64 and arm64';
@@ -25,10 +26,8 @@ function installCrossCompiler() {
 
 /** @returns whether the sources agree with these headers */
 function compare(headers) {
-  const vitest = join(ROOT, 'node_modules/.bin/vitest');
-  const args = ['run', '--project', 'unit', 'test/linux/abi', '--reporter', 'verbose'];
-  const env = headers === null ? process.env : { ...process.env, ABI_HEADERS: headers };
-  return spawnSync(vitest, args, { cwd: ROOT, stdio: 'inherit', env }).status === 0;
+  const environment = headers === null ? {} : { ABI_HEADERS: headers };
+  return passes('unit', ['test/linux/abi', '--reporter', 'verbose'], environment);
 }
 
 /** @returns whether all agree */

@@ -3,12 +3,8 @@
  * random programs under random floods.
  */
 
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from '../setup.mjs';
+import { runReporting } from '../live-tests.mjs';
 
-const REPORT = join(ROOT, '.cache/trust/accounting.jsonl');
 const FILE = 'test/system/accounting.test.ts';
 const SCALE = 3;
 const ROUNDS = 50;
@@ -20,21 +16,12 @@ function printRow({ name, matched, passed, received, sent, dropped, lost }) {
 }
 
 export function run({ quick, say }) {
-  mkdirSync(join(REPORT, '..'), { recursive: true });
-  rmSync(REPORT, { force: true });
   const more = quick ? {} : { ACCOUNTING_SCALE: String(SCALE), ACCOUNTING_ROUNDS: String(ROUNDS) };
-  const { status } = spawnSync(
-    join(ROOT, 'node_modules/.bin/vitest'),
-    ['run', '--project', 'system', FILE],
-    { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...more, TRUST_REPORT: REPORT } },
-  );
-  const rows = readFileSync(REPORT, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const { isGood, lines } = runReporting(FILE, 'accounting.jsonl', more);
+  const rows = lines.map((line) => JSON.parse(line));
   say('matched = passed + received, received = sent + dropped + lost');
   for (const row of rows) say(printRow(row));
-  if (status !== 0) throw new Error(`${FILE} failed`);
+  if (!isGood) throw new Error(`${FILE} failed`);
   const total = (read) => rows.reduce((sum, row) => sum + read(row), 0);
   return `${rows.length} overloads, ${total(({ received }) => received)} packets received, ${total(({ lost }) => lost.total)} lost, every one accounted for`;
 }

@@ -3,14 +3,11 @@
  * scenario; with FAULTS=all for every call, which takes hours.
  */
 
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from '../setup.mjs';
+import { runReporting } from '../live-tests.mjs';
 
 export const summary = 'every system call made to fail with every plausible errno';
 
-const REPORT = join(ROOT, '.cache/trust/faults.tsv');
+const FILE = 'test/system/faults.test.ts';
 
 /** Lines of the report by outcome. */
 function count(lines) {
@@ -26,24 +23,12 @@ function count(lines) {
 
 /** @returns whether there was nothing to complain about */
 export async function run() {
-  mkdirSync(join(REPORT, '..'), { recursive: true });
-  rmSync(REPORT, { force: true });
-  const vitest = join(ROOT, 'node_modules/.bin/vitest');
-  const args = ['run', '--project', 'system', 'test/system/faults.test.ts'];
-  const { status } = spawnSync(vitest, args, {
-    cwd: ROOT,
-    stdio: 'inherit',
-    env: { ...process.env, FAULTS: process.env.FAULTS ?? 'long', FAULTS_REPORT: REPORT },
-  });
-  const text = readFileSync(REPORT, 'utf8');
-  const lines = text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => line.split('\t'));
+  const form = { FAULTS: process.env.FAULTS ?? 'long' };
+  const { isGood, lines, report } = runReporting(FILE, 'faults.tsv', form, 'FAULTS_REPORT');
   process.stdout.write(`${lines.length} faults\n`);
-  for (const [outcome, times] of Object.entries(count(lines))) {
+  for (const [outcome, times] of Object.entries(count(lines.map((line) => line.split('\t'))))) {
     process.stdout.write(`  ${outcome}: ${times}\n`);
   }
-  process.stdout.write(`each of them: ${REPORT}\n`);
-  return status === 0;
+  process.stdout.write(`each of them: ${report}\n`);
+  return isGood;
 }

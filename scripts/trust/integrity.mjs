@@ -3,21 +3,10 @@
  * INTEGRITY=sketch in the environment: all cases, with few bytes each.
  */
 
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from '../setup.mjs';
+import { runReporting } from '../live-tests.mjs';
 
-const REPORT = join(ROOT, '.cache/trust/integrity.jsonl');
 const FILE = 'test/system/integrity.test.ts';
 const MEGABYTE = 1e6;
-
-function readRows() {
-  return readFileSync(REPORT, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
 
 function printRow({ name, bytes, seconds, changed, packets, sent, dropped, lost, befallen }) {
   const faults = Object.entries(befallen).filter(([fault, count]) => fault !== 'frames' && count);
@@ -32,21 +21,11 @@ function printRow({ name, bytes, seconds, changed, packets, sent, dropped, lost,
 }
 
 export function run({ quick, say }) {
-  mkdirSync(join(REPORT, '..'), { recursive: true });
-  rmSync(REPORT, { force: true });
   const form = process.env.INTEGRITY ?? (quick ? 'sketch' : 'long');
-  const { status } = spawnSync(
-    join(ROOT, 'node_modules/.bin/vitest'),
-    ['run', '--project', 'system', FILE],
-    {
-      cwd: ROOT,
-      stdio: 'inherit',
-      env: { ...process.env, INTEGRITY: form, TRUST_REPORT: REPORT },
-    },
-  );
-  const rows = readRows();
+  const { isGood, lines } = runReporting(FILE, 'integrity.jsonl', { INTEGRITY: form });
+  const rows = lines.map((line) => JSON.parse(line));
   for (const row of rows) say(printRow(row));
-  if (status !== 0) throw new Error(`${FILE} failed`);
+  if (!isGood) throw new Error(`${FILE} failed`);
   const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
   const gigabytes = (total('bytes') / MEGABYTE / 1000).toFixed(2);
   return `${rows.length} cases, ${gigabytes} GB byte-exact, ${total('changed')} packets rewritten, ${total('lost')} lost`;
