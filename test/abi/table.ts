@@ -66,7 +66,6 @@ const SYSTEM: readonly Row[] = [
   named(SYS, 'NETLINK'),
   named(SYS, 'SIGNAL_MASK', { BYTES: 'sizeof(sigset_t)' }),
   one(SYS, 'CLONE_NEWNET', 'CLONE_NEWNET'),
-  one(SYS, 'NR_PIDFD_OPEN', '__NR_pidfd_open'),
   named(SYS, 'PIDFD_CALL', {
     NR_PIDFD_OPEN: '__NR_pidfd_open',
     NR_PIDFD_GETFD: '__NR_pidfd_getfd',

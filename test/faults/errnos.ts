@@ -62,7 +62,6 @@ const PLAUSIBLE: Readonly<Record<string, readonly FaultName[]>> = {
   getxattr: ['ENOENT', 'EACCES', 'ENOMEM'],
   pidfd_open: ['EMFILE', 'ESRCH', 'ENOSYS', 'ENOMEM'],
   pidfd_getfd: ['EMFILE', 'EBADF', 'EPERM', 'ENOSYS'],
-  pidfdOpen: ['EMFILE', 'ESRCH', 'ENOSYS', 'ENOMEM'],
   fsopen: ['EPERM', 'ENODEV', 'EMFILE', 'ENOSYS'],
   mountCall: ['EPERM', 'ENOMEM', 'EBUSY', 'ENOSYS'],
   bpf: ['EPERM', 'ENOMEM', 'EINVAL', 'EMFILE'],

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { NR_PIDFD_OPEN } from '../sys/constants.ts';
 import { libc } from '../sys/libc.ts';
 import { watchReadable } from '../sys/poll.ts';
 import { globalProcessId, isInitialPidNamespace } from './process-id.ts';
@@ -26,7 +25,7 @@ export class ProcessWatch {
   add(processId: number): void {
     if (!this.#isOpen || !this.#isPossible || this.#stops.has(processId)) return;
     if (processId === globalProcessId()) return;
-    const fd = libc.pidfdOpen(NR_PIDFD_OPEN, processId, 0);
+    const fd = libc.pidfd_open(processId, 0);
     // Gone already, or no such call: whoever watches looks at the handles from time to time, too.
     if (fd < 0) return;
     const watcher = watchReadable(

@@ -106,9 +106,6 @@ const NR_BPF_OF: Readonly<Record<string, number>> = {
 /** Number of bpf(2) on this machine; -1, which is ENOSYS, where it is not known. */
 export const NR_BPF: number = NR_BPF_OF[process.arch] ?? -1;
 
-/** Number of pidfd_open(2), the same on every architecture. */
-export const NR_PIDFD_OPEN = 434;
-
 /** Numbers of the calls on other processes' descriptors, the same on every architecture. */
 export const PIDFD_CALL = { NR_PIDFD_OPEN: 434, NR_PIDFD_GETFD: 438 } as const;
 

@@ -167,12 +167,6 @@ export const libc = {
     name: Pointer,
     flags: number,
   ) => number,
-  /** `syscall(2)` for pidfd_open(2): number, process, flags. */
-  pidfdOpen: process.func('syscall', 'long', ['long', 'long', 'long']) as (
-    number: number,
-    processId: number,
-    flags: number,
-  ) => number,
   getxattr: process.func('getxattr', 'long', ['void *', 'void *', 'void *', 'size_t']) as (
     path: Pointer,
     name: Pointer,
