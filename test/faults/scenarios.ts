@@ -70,6 +70,25 @@ async function withReader<H extends Handle>(
   failed();
 }
 
+/** Beside a reader that counts; `reach` waits until that many events came. */
+async function withCounter(
+  handle: Handle,
+  use: (reach: (count: number) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  let events = 0;
+  const count = (): void => {
+    events++;
+  };
+  await withReader(handle, count, (failed) =>
+    use((wanted) =>
+      waitFor(`${wanted} events`, () => {
+        failed();
+        return events >= wanted;
+      }),
+    ),
+  );
+}
+
 async function openNetwork(
   { network }: Stage,
   options: NetworkOpenOptions = {},
@@ -201,25 +220,13 @@ async function watchingFlows(stage: Stage): Promise<void> {
     layer: 'flow',
     namespace: stage.network.b.path,
   });
-  let events = 0;
-  await withReader(
-    handle,
-    () => {
-      events++;
-    },
-    async (failed) => {
-      const reach = (count: number): Promise<void> =>
-        waitFor(`${count} flow events`, () => {
-          failed();
-          return events >= count;
-        });
-      makeFlow(stage);
-      await reach(2);
-      await handle.setFilter('udp');
-      makeFlow(stage);
-      await reach(4);
-    },
-  );
+  await withCounter(handle, async (reach) => {
+    makeFlow(stage);
+    await reach(2);
+    await handle.setFilter('udp');
+    makeFlow(stage);
+    await reach(4);
+  });
 }
 
 const BIND_FILTER = 'event == BIND and localPort == 7001';
@@ -239,20 +246,10 @@ function watchingSockets(mode: 'sniff' | 'divert'): Scenario['run'] {
   return async (stage) => {
     const namespace = stage.network.b.path;
     const handle = await open(BIND_FILTER, { mode, layer: 'socket', namespace });
-    let events = 0;
-    await withReader(
-      handle,
-      () => {
-        events++;
-      },
-      async (failed) => {
-        tryBind(stage, mode === 'divert');
-        await waitFor('a bind event', () => {
-          failed();
-          return events > 0;
-        });
-      },
-    );
+    await withCounter(handle, async (reach) => {
+      tryBind(stage, mode === 'divert');
+      await reach(1);
+    });
   };
 }
 
@@ -271,29 +268,19 @@ async function reflecting(stage: Stage): Promise<void> {
   // Handles of the whole machine are seen.
   const priority = 19_000 + (process.pid % 1000);
   const handle = await open(`priority == ${priority}`, { layer: 'reflect' });
-  let events = 0;
-  await withReader(
-    handle,
-    () => {
-      events++;
-    },
-    async (failed) => {
-      await handle.setFilter(`priority == ${priority} and layer == NETWORK`);
-      const other = await openNetwork(stage, { priority });
-      // A handle that could not be registered works all the same, but nobody is told of it.
-      let isKnown = false;
-      try {
-        isKnown = (await listHandles()).some((handle) => handle.priority === priority);
-      } finally {
-        await other.close();
-      }
-      if (!isKnown) return;
-      await waitFor('open and close', () => {
-        failed();
-        return events >= 2;
-      });
-    },
-  );
+  await withCounter(handle, async (reach) => {
+    await handle.setFilter(`priority == ${priority} and layer == NETWORK`);
+    const other = await openNetwork(stage, { priority });
+    // A handle that could not be registered works all the same, but nobody is told of it.
+    let isKnown = false;
+    try {
+      isKnown = (await listHandles()).some((handle) => handle.priority === priority);
+    } finally {
+      await other.close();
+    }
+    // Opened and closed.
+    if (isKnown) await reach(2);
+  });
 }
 
 /** All of them. */
