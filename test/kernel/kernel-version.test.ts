@@ -5,7 +5,7 @@ describe('which kernel is older', () => {
   test.each([
     ['6.1.0-56-amd64', '6.12', true],
     ['6.12.117', '6.12', false],
-    ['6.18.44-fc-v595', '6.9', false],
+    ['6.18.44-custom-v595', '6.9', false],
     ['7.3.4+deb13-amd64', '6.17', false],
     ['5.15.0', '6.1', true],
   ])('%s, %s: %s', (running, version, expected) => {

@@ -32,7 +32,8 @@ const REPORT = `
     const child = execFileSync('cat', ['/proc/self/status'], { encoding: 'utf8' });
     say({ pid, threads, opened, child: /CapEff:\\s*(\\w+)/.exec(child)[1], rest: process.argv.slice(2), word: process.env.WORD });
   } catch (error) {
-    say({ code: error.code, feature: error.feature, message: error.message, hint: error.hint });
+    const { CapBnd } = of('/proc/self/status');
+    say({ code: error.code, feature: error.feature, message: error.message, hint: error.hint, CapBnd });
   }
 `;
 
@@ -113,6 +114,13 @@ describe('an ordinary user', () => {
   test('cannot become another user', async () => {
     const report = await run({ user: { uid: 1, gid: 1 } }, having('+net_admin,+bpf'));
     expect(report).toMatchObject({ code: 'access-denied', feature: 'CAP_SETUID' });
+  });
+
+  test('that is refused has changed nothing', async () => {
+    const before = having('+net_admin,+bpf,+setpcap');
+    const untouched: { CapBnd: string } = await run({ capabilities: ['CAP_CHOWN'] }, before);
+    const refused: { CapBnd: string } = await run({ user: { uid: 1, gid: 1 } }, before);
+    expect(refused).toMatchObject({ feature: 'CAP_SETUID', CapBnd: untouched.CapBnd });
   });
 });
 

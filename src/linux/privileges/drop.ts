@@ -53,8 +53,9 @@ export function dropPrivileges({ capabilities = DEFAULT, user }: DropPrivilegesO
       hint: 'Call dropPrivileges at the beginning of the program, before it starts workers.',
     });
   }
+  if (!isUser) checkMayBecomeUser(permitted);
   narrowBoundingSet(permitted, kept);
-  if (ids && !isUser) becomeUser(ids, permitted);
+  if (ids && !isUser) becomeUser(ids);
   setCapabilities(kept);
   for (const name of capabilities) {
     const { PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE } = PRCTL;
@@ -73,6 +74,11 @@ function checkNames(names: readonly string[]): void {
   );
 }
 
+function checkMayBecomeUser(permitted: CapabilitySet): void {
+  const [missing] = missingFrom(permitted, ['CAP_SETUID', 'CAP_SETGID']);
+  if (missing) throw missingCapability(missing, 'become another user with');
+}
+
 /** Root has all that is in it after execve(2). Without CAP_SETPCAP, no-new-privileges does as much. */
 function narrowBoundingSet(permitted: CapabilitySet, kept: CapabilitySet): void {
   if (missingFrom(permitted, ['CAP_SETPCAP']).length > 0) return;
@@ -82,9 +88,7 @@ function narrowBoundingSet(permitted: CapabilitySet, kept: CapabilitySet): void 
   }
 }
 
-function becomeUser({ uid, gid }: UserIds, permitted: CapabilitySet): void {
-  const [missing] = missingFrom(permitted, ['CAP_SETUID', 'CAP_SETGID']);
-  if (missing) throw missingCapability(missing, 'become another user with');
+function becomeUser({ uid, gid }: UserIds): void {
   callPrctl(PRCTL.PR_SET_KEEPCAPS, 1);
   process.setgroups?.([]);
   process.setgid?.(gid);
