@@ -101,7 +101,7 @@ function makeVariant(
     }
   }
   if (plan.isCollapsed) inexact.set('collapsed', { field: '', reason: 'too-complex' });
-  return { route, body: prepareBody(route, worlds), inexact: [...inexact.values()] };
+  return { route, body: prepareBody(route, worlds, options), inexact: [...inexact.values()] };
 }
 
 function isSegmentTest(tests: readonly FilterTest[], test: number): boolean {

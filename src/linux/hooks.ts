@@ -6,6 +6,7 @@
 import type { Assembler } from '../bpf/assembler.ts';
 import { type BpfOptions, type BpfProgram, compileBpf } from '../filter/emit-bpf.ts';
 import type { Filter } from '../filter/index.ts';
+import { CAPABILITY, hasCapability } from './bpf/capability.ts';
 import { emitMarkTest } from './inject/mark.ts';
 import { NF_INET } from './nftables/constants.ts';
 import {
@@ -62,11 +63,12 @@ export function compileForHooks(
   hookOptions: HookOptions = {},
 ): HookProgram[] {
   const { adapt = unchanged, fragments = false } = hookOptions;
+  const speculation = !hasCapability(CAPABILITY.CAP_PERFMON);
   const compile: CompileFor = (hook, options, conditions = [], output = undefined) =>
     compileByImpostor((impostor) => {
       const emitPrologue = (assembler: Assembler): void =>
         emitMarkTest(assembler, priority, impostor);
-      const adapted = adapt({ ...options, impostor, emitPrologue }, output);
+      const adapted = adapt({ ...options, impostor, speculation, emitPrologue }, output);
       return { hook, conditions, program: compileBpf(filter.tests, adapted) };
     });
   const programs =

@@ -187,7 +187,9 @@ export class SniffChannel implements NetworkChannel {
     if (this.#options.access === 'send') return { hooks: [], exact: true };
     const compile = (snapLength: number): HookProgram[] => {
       const adapt: HookOptions['adapt'] = (options, output) => {
-        const record = { ...this.#recordOptions(options, output), snapLength, generation };
+        const { speculation = false } = options;
+        const own = this.#recordOptions(options, output);
+        const record = { ...own, snapLength, generation, speculation };
         return {
           ...(this.#attribution?.adapt(options) ?? options),
           sets,
@@ -215,7 +217,7 @@ export class SniffChannel implements NetworkChannel {
   #recordOptions(
     options: BpfOptions,
     output: InterfaceRange | undefined,
-  ): Omit<RecordOptions, 'snapLength' | 'generation'> {
+  ): Omit<RecordOptions, 'snapLength' | 'generation' | 'speculation'> {
     const { SNIFFED, IP_CHECKSUM, OUTBOUND, LOOPBACK } = ADDRESS_FLAGS;
     const always = SNIFFED | IP_CHECKSUM;
     const maps = {

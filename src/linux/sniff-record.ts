@@ -58,12 +58,15 @@ export const MAX_SNAP_LENGTH = 65_575;
  */
 const RECORD_SIZES = [
   88, 104, 120, 152, 184, 248, 312, 408, 504, 760, 1016, 1272, 1528, 2040, 3064, 4088, 6136, 8184,
-  12280, 16376, 24568, 32760, 49144,
+  12280, 16376, 24568, 32760, 49144, 65528,
 ] as const;
+
+/** How much larger the largest record is where lengths are masked, at most. */
+const MASK_BYTES = 128;
 
 /** Bytes of the largest record with its header: what must be free to take any. */
 export const MAX_RECORD_BYTES: number =
-  (RECORD_HEADER_BYTES + packetOffset(true) + MAX_SNAP_LENGTH + 7) & ~7;
+  (RECORD_HEADER_BYTES + packetOffset(true) + MAX_SNAP_LENGTH + MASK_BYTES + 7) & ~7;
 
 /** `__sk_buff` fields the code reads. */
 const SKB = { LEN: 0, MARK: 8, IFINDEX: 40 } as const;
@@ -81,6 +84,8 @@ export interface RecordOptions {
   readonly flags: number;
   /** 0..255. */
   readonly generation: number;
+  /** As in `BpfOptions`: no comparison tells the verifier how long the packet is. */
+  readonly speculation: boolean;
   /** Finds the packet's owner, which then is in the record. */
   readonly owner?: ProcessLookup | undefined;
 }
@@ -131,22 +136,43 @@ function emitLength(assembler: Assembler, snapLength: number, none: Label): void
 function emitReserve(assembler: Assembler, options: RecordOptions, full: Label): void {
   const reserve = assembler.newLabel('reserve');
   const packet = packetOffset(options.owner !== undefined);
-  const largest = packet + options.snapLength;
+  let below = 0;
   for (const size of RECORD_SIZES) {
-    if (size >= largest) break;
+    const atMost = size - packet;
+    if (atMost >= options.snapLength) break;
     const larger = assembler.newLabel();
-    assembler.jumpIf64('JGT', R7, size - packet, larger);
-    assembler.moveImmediate(R2, size);
+    assembler.jumpIf64('JGT', R7, atMost, larger);
+    emitSize(assembler, options, below, atMost);
     assembler.jump(reserve);
     assembler.label(larger);
+    below = atMost;
   }
-  assembler.moveImmediate(R2, largest);
+  emitSize(assembler, options, below, options.snapLength);
   assembler.label(reserve);
   assembler.loadMap(R1, options.ringFd);
   assembler.moveImmediate(R3, 0);
   assembler.call('ringbuf_reserve');
   assembler.jumpIf64('JEQ', R0, 0, full);
   assembler.move(R9, R0);
+}
+
+/** r2 = size of a record for `below` < r7 <= `atMost`; with a mask r7 stays what it is, and is known to be that. */
+function emitSize(
+  assembler: Assembler,
+  { owner, speculation }: RecordOptions,
+  below: number,
+  atMost: number,
+): void {
+  const packet = packetOffset(owner !== undefined);
+  if (!speculation) {
+    assembler.moveImmediate(R2, packet + atMost);
+    return;
+  }
+  const span = 2 ** Math.ceil(Math.log2(atMost - below));
+  assembler.alu('SUB', R7, below + 1, 64);
+  assembler.alu('AND', R7, span - 1, 64);
+  assembler.alu('ADD', R7, below + 1, 64);
+  assembler.moveImmediate(R2, packet + below + span);
 }
 
 function emitHeader(assembler: Assembler, options: RecordOptions): void {

@@ -38,6 +38,8 @@ export function optionsFor(layer: PacketLayer, address: AddressInit): BpfOptions
     interfaceIndex: address.interfaceIndex ?? address.ifIdx ?? 0,
     subInterfaceIndex: address.subInterfaceIndex ?? address.subIfIdx ?? 0,
     checksums: 'final',
+    // Both forms take part, so that neither is left out.
+    speculation: Boolean(address.loopback),
     process: fixedProcess(address),
   };
 }

@@ -1,7 +1,7 @@
 // Uses one feature as its user would and says "works", or the error's name, code and feature, and its hint.
 // Argument: the feature.
 import { createSocket } from 'node:dgram';
-import { open } from 'netdivert';
+import { FilterSet, open } from 'netdivert';
 import { listHandles } from '../../dist/linux/registry/list-handles.js';
 
 const PORT = 5900;
@@ -55,6 +55,11 @@ const features = {
   sniff: async () => {
     const handle = await open(FILTER, { mode: 'sniff' });
     await Promise.all([exchange(), handle.receive()]);
+  },
+  sets: async () => {
+    const sets = { ports: new FilterSet([PORT, 1]), hosts: new FilterSet(['127.0.0.0/8', '::1']) };
+    const filter = 'udp.DstPort in @ports and (remoteAddr in @hosts or ip.DstAddr in @hosts)';
+    await openAndClose(filter, { dialect: 'extended', sets });
   },
   drop: () => openAndClose(FILTER, { mode: 'drop' }),
   'inject outbound': () => inject(true),

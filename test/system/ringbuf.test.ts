@@ -15,6 +15,7 @@ import {
   SNIFF_COUNTER,
 } from '../../src/linux/sniff-record.ts';
 import { libc } from '../../src/linux/sys/libc.ts';
+import { withoutCapabilities } from '../helpers/without-capabilities.ts';
 
 const RING_BYTES = 1 << 16;
 /** As long as a test run takes. */
@@ -36,15 +37,20 @@ class Writer {
   });
   readonly #program: Program;
 
-  constructor(snapLength = 65_575) {
+  constructor(snapLength = 65_575, speculation = false) {
     const assembler = new Assembler();
     assembler.move(R6, R1);
-    emitRecord(assembler, this.options(snapLength));
-    this.#program = loadProgram(assembler.assemble().instructions, { name: 'netdivert_test' });
+    emitRecord(assembler, this.options(snapLength, speculation));
+    const { instructions } = assembler.assemble();
+    const load = () => loadProgram(instructions, { name: 'netdivert_test' });
+    this.#program = speculation
+      ? withoutCapabilities(['CAP_PERFMON', 'CAP_SYS_ADMIN'], load)
+      : load();
   }
 
-  options(snapLength: number): RecordOptions {
-    return { ringFd: this.ring.fd, countersFd: this.counters.fd, snapLength, ...CONSTANTS };
+  options(snapLength: number, speculation = false): RecordOptions {
+    const { ring, counters } = this;
+    return { ringFd: ring.fd, countersFd: counters.fd, snapLength, speculation, ...CONSTANTS };
   }
 
   write(length: number): void {
@@ -105,8 +111,11 @@ const everything = { records: 10_000, offset: 0 };
 let writer: Writer;
 afterEach(() => writer.close());
 
-test('packets of every length, whole and in order, many times around the ring', () => {
-  writer = new Writer();
+test.each([
+  { name: 'with CAP_PERFMON', speculation: false },
+  { name: 'without', speculation: true },
+])('packets of every length, whole and in order, many times around the ring, $name', (made) => {
+  writer = new Writer(65_575, made.speculation);
   for (let length = 1; length <= LONGEST; length++) {
     writer.write(length);
     if (length % 7 !== 0 && length !== LONGEST) continue;
@@ -121,8 +130,13 @@ test('packets of every length, whole and in order, many times around the ring', 
   expect(writer.counts()).toEqual({ matched: LONGEST, ringFull: 0 });
 });
 
-test.each([1, 64, 65, 96, 100, 1504, 1505, 2000])('snap length %d', (snapLength) => {
-  writer = new Writer(snapLength);
+test.each(
+  [1, 64, 65, 96, 100, 1504, 1505, 2000].flatMap((snapLength) => [
+    { snapLength, speculation: false },
+    { snapLength, speculation: true },
+  ]),
+)('snap length $snapLength, speculation: $speculation', ({ snapLength, speculation }) => {
+  writer = new Writer(snapLength, speculation);
   const lengths = [1, snapLength - 1, snapLength, snapLength + 1, LONGEST].filter(Boolean);
   for (const length of lengths) writer.write(length);
   const taken = records(writer.ring.take(target, everything, false));

@@ -16,11 +16,14 @@ beforeAll(async () => {
 });
 afterAll(() => net.close());
 
+/** Events are read when programs have ended, which takes its time on a slow machine. */
+const queueTimeMs = 16_000;
+
 const watch = (filter: string): Promise<SocketHandle> =>
-  open(filter, { layer: 'socket', mode: 'sniff', namespace: net.a.path });
+  open(filter, { layer: 'socket', mode: 'sniff', namespace: net.a.path, queueTimeMs });
 
 const block = (filter: string): Promise<SocketHandle> =>
-  open(filter, { layer: 'socket', namespace: net.a.path });
+  open(filter, { layer: 'socket', namespace: net.a.path, queueTimeMs });
 
 async function rest(handle: SocketHandle): Promise<SocketEvent[]> {
   handle.shutdown('receive');
@@ -127,6 +130,7 @@ describe('the extended dialect', () => {
       layer: 'socket',
       dialect: 'extended',
       namespace: net.a.path,
+      queueTimeMs,
     });
     const curl = await net.a.exec('curl', ['-s', 'http://127.0.0.1:8085/']);
     expect(curl.code).toBe(7);

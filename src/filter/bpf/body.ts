@@ -11,7 +11,7 @@ import type { JumpName } from '../../bpf/opcode.ts';
 import type { Operator } from '../graph.ts';
 import type { Comparison, Value } from './checks.ts';
 import { type Exits, FRAME, IPV6_FIRST_BYTE, PROTOCOL } from './frame.ts';
-import type { ProcessLookup } from './options.ts';
+import type { BpfOptions, ProcessLookup } from './options.ts';
 import type { Target } from './plan.ts';
 import { emitProcess } from './process.ts';
 import { emitRangeSearch, type SearchedValue } from './range-search.ts';
@@ -51,7 +51,11 @@ export interface Body {
 }
 
 /** Works out what a route needs and where the transport header is best parsed. */
-export function prepareBody(route: Route, worlds: Worlds): Body {
+export function prepareBody(
+  route: Route,
+  worlds: Worlds,
+  { speculation = false }: BpfOptions,
+): Body {
   const values = route.steps.map(valueOfStep);
   const kinds = new Set(values.map(kindOf));
   const checksumOffset = values.some(mayBeChecksum);
@@ -66,6 +70,7 @@ export function prepareBody(route: Route, worlds: Worlds): Body {
     protocol: kinds.has('protocol'),
     fragment: kinds.has('fragment'),
     checksumOffset,
+    loops: !speculation,
   };
   const users: number[] = [];
   route.steps.forEach((step, index) => {

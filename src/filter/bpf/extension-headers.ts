@@ -25,25 +25,57 @@ const WITH_LENGTH_IN_8 = [IPPROTO.HOPOPTS, IPPROTO.ROUTING, IPPROTO.DSTOPTS, IPP
 const EXTENSION_HEADER_BYTES = 8;
 
 /**
- * A loop of at most {@link MAX_EXTENSION_HEADERS} turns; a packet with more may match. Falls through at the
- * transport header.
+ * A loop of at most {@link MAX_EXTENSION_HEADERS} turns, or each of them written out; a packet with more may match. Falls
+ * through at the transport header.
  *
  * @param none where later pieces of a datagram go
  */
 export function emitExtensionHeaders(
   assembler: Assembler,
-  needs: { readonly protocol: boolean },
+  needs: { readonly protocol: boolean; readonly loops: boolean },
   none: Label,
   accept: Label,
 ): void {
-  const loop = assembler.newLabel('extension');
   const later = assembler.newLabel('later_piece');
   const end = assembler.newLabel('extensions_end');
-  const counter = R9;
   storeSlot(assembler, FRAME.DATA_END, DATA_END);
   assembler.storeImmediate('W', R10, FRAME.FRAGMENT, 0);
+  emitTurns(assembler, needs.loops, () => emitTurn(assembler, { later, end }));
+  assembler.comment('more extension headers than are followed: may match');
+  assembler.jump(accept);
+  assembler.label(later);
+  if (needs.protocol) storeSlot(assembler, FRAME.PROTOCOL, PROTOCOL);
+  assembler.jump(none);
+  assembler.label(end);
+  // Through the stack the verifier forgets what it knows of the offset. Otherwise comparing it later
+  // would make every number of turns a case of its own.
+  storeSlot(assembler, FRAME.TRANSPORT, TRANSPORT);
+  loadSlot(assembler, TRANSPORT, FRAME.TRANSPORT);
+  loadSlot(assembler, DATA_END, FRAME.DATA_END);
+  if (needs.protocol) storeSlot(assembler, FRAME.PROTOCOL, PROTOCOL);
+}
+
+function emitTurns(assembler: Assembler, loops: boolean, emit: () => void): void {
+  if (!loops) {
+    for (let turn = 0; turn < MAX_EXTENSION_HEADERS; turn++) emit();
+    return;
+  }
+  const counter = R9;
+  const loop = assembler.newLabel('extension');
   assembler.moveImmediate(counter, 0);
   assembler.label(loop);
+  emit();
+  assembler.alu('ADD', counter, 1);
+  assembler.jumpIf('JLT', counter, MAX_EXTENSION_HEADERS, loop);
+}
+
+interface TurnExits {
+  readonly later: Label;
+  readonly end: Label;
+}
+
+/** Looks at a header, which may be the transport header. */
+function emitTurn(assembler: Assembler, { later, end }: TurnExits): void {
   // What most packets have; all else is copied before it is looked at, so that the verifier has one way
   // to follow and not one for each kind of extension header.
   for (const protocol of [IPPROTO.TCP, IPPROTO.UDP, IPPROTO.ICMPV6]) {
@@ -60,20 +92,6 @@ export function emitExtensionHeaders(
     end,
   );
   emitExtensionStep(assembler, { later, end });
-  assembler.alu('ADD', counter, 1);
-  assembler.jumpIf('JLT', counter, MAX_EXTENSION_HEADERS, loop);
-  assembler.comment('more extension headers than are followed: may match');
-  assembler.jump(accept);
-  assembler.label(later);
-  if (needs.protocol) storeSlot(assembler, FRAME.PROTOCOL, PROTOCOL);
-  assembler.jump(none);
-  assembler.label(end);
-  // Through the stack the verifier forgets what it knows of the offset. Otherwise comparing it later
-  // would make every number of turns a case of its own.
-  storeSlot(assembler, FRAME.TRANSPORT, TRANSPORT);
-  loadSlot(assembler, TRANSPORT, FRAME.TRANSPORT);
-  loadSlot(assembler, DATA_END, FRAME.DATA_END);
-  if (needs.protocol) storeSlot(assembler, FRAME.PROTOCOL, PROTOCOL);
 }
 
 /** 1 when the protocol is the constant, otherwise 0. */
@@ -89,10 +107,7 @@ function emitIsProtocol(assembler: Assembler, into: Register, protocol: number):
  * Goes over one extension header. What depends on its kind is worked out without jumps: the verifier follows every
  * way through the loop, and each turn would double their number.
  */
-function emitExtensionStep(
-  assembler: Assembler,
-  { later, end }: { readonly later: Label; readonly end: Label },
-): void {
+function emitExtensionStep(assembler: Assembler, { later, end }: TurnExits): void {
   const scratch = R0;
   const isHeader = R1;
   const authentication = R2;

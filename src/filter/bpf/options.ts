@@ -75,6 +75,11 @@ export interface BpfOptions {
    * outcomes of these tests are let through.
    */
   readonly process?: ProcessLookup;
+  /**
+   * Whether the verifier also follows branches that are never taken, as processors do for a moment: without CAP_PERFMON,
+   * up to Linux 6.16. Loops have no end there and are written out. Default: false.
+   */
+  readonly speculation?: boolean;
   /** Result on a match. Default: 1. Ignored with `emitMatch`. */
   readonly matchValue?: number;
   /**

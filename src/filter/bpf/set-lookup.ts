@@ -5,19 +5,18 @@
  */
 
 import type { Assembler, Label } from '../../bpf/assembler.ts';
-import { R0, R1, R2, R10, type Register } from '../../bpf/instruction.ts';
+import { R0, R1, R2, R3, R4, R5, R10, type Register } from '../../bpf/instruction.ts';
 import { VALUE_BITS } from '../extended/set-entry.ts';
 import { TRIE_VALUE_OFFSET } from '../extended/set-map-layout.ts';
 import { FRAME } from './frame.ts';
 import type { SetMaps } from './options.ts';
 import type { SearchExits } from './range-search.ts';
-import { ADDRESS_REGISTERS } from './values.ts';
 
 const WORD_BYTES = 4;
 const IPV4_MAPPED_WORD = 0xffff;
 const VALUE = FRAME.SET_KEY + TRIE_VALUE_OFFSET;
 
-/** Where the value is: `wide` in the registers of an address, otherwise in r0. */
+/** Where the value is: `wide` in r2-r5, most significant word first (`ADDRESS_REGISTERS`), otherwise in r0. */
 export type ValuePlace = 'wide' | 'number' | 'ipv4';
 
 /** Goes to one of the exits; r0-r5 are lost. */
@@ -40,24 +39,28 @@ export function emitSetLookup(
   assembler.jump(exits.missing);
 }
 
-/** Writes the value, the most significant word first. */
+/**
+ * Writes the value, the most significant word first, 8 bytes at a time: up to Linux 6.7, without CAP_PERFMON, nothing
+ * smaller is stored where the verifier keeps track of what is there.
+ */
 function emitValue(assembler: Assembler, place: ValuePlace): void {
   if (place === 'wide') {
-    ADDRESS_REGISTERS.forEach((register, word) => {
-      emitWord(assembler, register, word);
-    });
+    emitWords(assembler, 0, R2, R3);
+    emitWords(assembler, 2, R4, R5);
     return;
   }
-  emitWord(assembler, R0, 3);
-  [0, 0, place === 'ipv4' ? IPV4_MAPPED_WORD : 0].forEach((value, word) => {
-    assembler.moveImmediate(R1, value);
-    emitWord(assembler, R1, word);
-  });
+  assembler.storeImmediate('DW', R10, VALUE, 0);
+  assembler.moveImmediate(R1, place === 'ipv4' ? IPV4_MAPPED_WORD : 0);
+  emitWords(assembler, 2, R1, R0);
 }
 
-function emitWord(assembler: Assembler, register: Register, word: number): void {
-  assembler.swapBigEndian(register, 32);
-  assembler.store('W', R10, VALUE + word * WORD_BYTES, register);
+/** Both are lost. */
+function emitWords(assembler: Assembler, word: number, upper: Register, lower: Register): void {
+  assembler.swapBigEndian(upper, 32);
+  assembler.swapBigEndian(lower, 32);
+  assembler.alu('LSH', lower, 32, 64);
+  assembler.aluRegister('OR', lower, upper, 64);
+  assembler.store('DW', R10, VALUE + word * WORD_BYTES, lower);
 }
 
 /** Index of the only map in an array of maps. */

@@ -40,6 +40,8 @@ export interface ParseNeeds {
   readonly protocol: boolean;
   readonly fragment: boolean;
   readonly checksumOffset: boolean;
+  /** The program may have a loop. */
+  readonly loops: boolean;
 }
 
 /**
@@ -84,7 +86,24 @@ export function emitTransportHeader(
   emitTransportCopy(assembler, needs, labels.none, labels.done);
   assembler.label(labels.none);
   assembler.moveImmediate(PROTOCOL, 0);
+  emitNoHeader(assembler, needs);
   assembler.label(labels.done);
+}
+
+const HEADER_END = FRAME.TRANSPORT_HEADER + LENGTHS.TCP_HEADER;
+
+/**
+ * Nothing reads a header that is not there; but without CAP_PERFMON the verifier follows branches that are never taken
+ * too, as processors do for a moment, and wants all of the stack written that is read on them.
+ */
+function emitNoHeader(assembler: Assembler, needs: ParseNeeds): void {
+  emitZeros(assembler, FRAME.TRANSPORT_HEADER);
+  if (needs.payloadOffset) assembler.storeImmediate('W', R10, FRAME.PAYLOAD_OFFSET, 0);
+}
+
+/** Clears the transport header from there on, and the 4 bytes behind it that nobody uses. */
+function emitZeros(assembler: Assembler, from: number): void {
+  for (let at = from; at < HEADER_END; at += 8) assembler.storeImmediate('DW', R10, at, 0);
 }
 
 /** Later pieces of a datagram have no transport header. */
@@ -152,6 +171,8 @@ function emitTcpHeader(assembler: Assembler, needs: ParseNeeds, none: Label): vo
 function emitShortHeader(assembler: Assembler, needs: ParseNeeds, none: Label, done: Label): void {
   emitLengthCheck(assembler, LENGTHS.UDP_HEADER, none);
   if (needs.shortHeaderBytes) emitCopy(assembler, LENGTHS.UDP_HEADER, none);
+  const copiedBytes = needs.shortHeaderBytes ? LENGTHS.UDP_HEADER : 0;
+  if (needs.headers.has('tcp')) emitZeros(assembler, FRAME.TRANSPORT_HEADER + copiedBytes);
   if (needs.payloadOffset) {
     assembler.move(R1, TRANSPORT);
     assembler.alu('ADD', R1, LENGTHS.UDP_HEADER);
@@ -189,7 +210,7 @@ function emitCopy(assembler: Assembler, lengthBytes: number, none: Label): void 
     if (lengthBytes < LENGTHS.TCP_HEADER) {
       assembler.jumpIf('JLT', DATA_END, copiedBytes, elsewhere);
     }
-    for (let at = 0; at < lengthBytes; at += 4) {
+    for (const at of copyOrder(lengthBytes)) {
       assembler.load('W', R1, R10, FRAME.NETWORK_HEADER + offset + at);
       assembler.store('W', R10, FRAME.TRANSPORT_HEADER + at, R1);
     }
@@ -198,4 +219,13 @@ function emitCopy(assembler: Assembler, lengthBytes: number, none: Label): void 
   }
   copyPacketBytes(assembler, { register: TRANSPORT }, FRAME.TRANSPORT_HEADER, lengthBytes, none);
   assembler.label(copied);
+}
+
+/**
+ * Words of a header, the second half of 8 bytes before the first: up to Linux 6.7, without CAP_PERFMON, nothing is stored
+ * into 8 bytes where the verifier keeps track of a word at their start.
+ */
+function copyOrder(lengthBytes: number): number[] {
+  const words = Array.from({ length: lengthBytes / 4 }, (_, word) => word * 4);
+  return words.sort((a, b) => (a >> 3) - (b >> 3) || b - a);
 }
