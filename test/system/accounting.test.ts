@@ -19,6 +19,7 @@ import {
 } from '../helpers/kernel-view.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { unregisterHook } from '../helpers/nft.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { Random } from '../helpers/random.ts';
 import { type Running, runScript, scriptPath, startScript } from '../helpers/traffic.ts';
 
@@ -71,7 +72,7 @@ async function untilQuiet(handle: NetworkHandle): Promise<void> {
     const now = JSON.stringify(handle.stats());
     if (now === last) return;
     last = now;
-    await sleep(200);
+    await sleep(200 * PATIENCE);
   }
 }
 

@@ -13,6 +13,7 @@ import { COMMAND, ensureBuilt } from '../helpers/command.ts';
 import { listTables, namesOfMaps, programsOf } from '../helpers/kernel-objects.ts';
 import { createNetwork, type Network } from '../helpers/namespaces.ts';
 import { backAfter, startStream } from '../helpers/outage.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { waitReady } from '../helpers/traffic.ts';
 
 const PORT = 6100;
@@ -86,7 +87,7 @@ describe('a process that dies', () => {
       const victim = await startVictim(flags);
       expect(objectsOf(victim.pid).length).toBeGreaterThan(10);
       const stream = await startStream(net.a, net.b, PORT, PER_SECOND);
-      await sleep(500);
+      await sleep(500 * PATIENCE);
       const exited = once(victim.child, 'exit');
       die(victim);
       const [code, signal] = await exited;
@@ -131,7 +132,7 @@ describe('a process that stands still', () => {
       const victim = await startVictim();
       const matching = await startStream(net.a, net.b, PORT, 100);
       const other = await startStream(net.a, net.b, PORT + 1, 100);
-      await sleep(500);
+      await sleep(500 * PATIENCE);
       const start = Date.now();
       await stall(victim);
       await sleep(1000);
