@@ -96,7 +96,7 @@ function makeArguments({ image, initrd, folder }) {
     ...['-smp', String(PROCESSORS), '-m', MEMORY],
     ...['-kernel', image, '-initrd', initrd],
     '-append',
-    'console=ttyS0 rdinit=/init panic=-1 mitigations=off no_timer_check quiet',
+    'console=ttyS0 rdinit=/init panic=-1 no_timer_check quiet',
     ...['-serial', `file:${join(folder, 'console')}`],
     ...['-fsdev', share, '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
     ...['-device', 'virtio-serial-pci,max_ports=4'],
