@@ -10,7 +10,6 @@ export function run({ minutes, say }) {
     cwd: ROOT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_OPTIONS: '--expose-gc' },
   });
   const lines = stdout.split('\n').filter((line) => /: from SEED=\d+: \d/.test(line));
   for (const line of lines) say(line);

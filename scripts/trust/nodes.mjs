@@ -14,20 +14,6 @@ export const summary = 'unit and live tests on Node.js 20.19, 20, 22, 24 and 26'
 const VERSIONS = ['20.19.0', '20', '22', '24', '26'];
 const CACHE = join(ROOT, '.cache/nodes');
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
-/** Live tests that meet everything which differs between versions: FFI, polling, threads, exit. */
-const LIVE = [
-  'poll',
-  'divert-udp',
-  'divert-tcp',
-  'sniff',
-  'inject',
-  'flow-handles',
-  'socket-layer-handles',
-  'reflect',
-  'lifecycle',
-  'workers',
-].map((name) => `test/system/${name}.test.ts`);
-
 /** @returns path of that Node.js */
 function fetchNode(version) {
   const folder = join(CACHE, version);
@@ -50,7 +36,7 @@ function stepsFor(canIntercept) {
   if (!canIntercept) return [unit];
   return [
     unit,
-    ['live', [VITEST, 'run', '--project', 'system', ...LIVE]],
+    ['live', [VITEST, 'run', '--project', 'system']],
     ['smoke', ['test/kernel/smoke.mjs']],
   ];
 }
