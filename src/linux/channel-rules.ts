@@ -13,13 +13,9 @@ import { prepareFragments } from './fragments.ts';
 import { compileForHooks, type HookOptions, type HookProgram, hookPriority } from './hooks.ts';
 import { lastChains } from './inject/last-chains.ts';
 import { NF } from './nftables/constants.ts';
-import {
-  type RuleAction,
-  type RuleCounters,
-  type RuleGroup,
-  type RuleSpec,
-  Ruleset,
-} from './nftables/ruleset.ts';
+import type { RuleAction, RuleCounters, RuleSpec } from './nftables/rule.ts';
+import type { RuleGroup } from './nftables/rule-group.ts';
+import { Ruleset } from './nftables/ruleset.ts';
 
 /** As `bpftool prog` shows it, 15 letters at most: whose it is. */
 export const PROGRAM_NAME: string = `ndivert_${process.pid}`;

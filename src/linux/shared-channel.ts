@@ -10,7 +10,7 @@ import { closeInTurn } from './close-all.ts';
 import { prepareSets } from './filter-sets.ts';
 import { openQueues, type Queue } from './nfqueue/queue.ts';
 import { VerdictWriter } from './nfqueue/verdicts.ts';
-import type { RuleCounters } from './nftables/ruleset.ts';
+import type { RuleCounters } from './nftables/rule.ts';
 import { type Registration, registerHandle } from './registry/registration.ts';
 
 /** One thread's part of a shared channel, as it is handed to that thread. */

@@ -10,7 +10,7 @@ import type { ChannelRules } from './channel-rules.ts';
 import { LinuxNetworkChannel } from './network-channel.ts';
 import { QueueCounters } from './nfqueue/queue-counters.ts';
 import { Repeats } from './nfqueue/repeats.ts';
-import type { RuleCounters } from './nftables/ruleset.ts';
+import type { RuleCounters } from './nftables/rule.ts';
 import { Residual } from './residual.ts';
 import type { ChannelShare } from './shared-channel.ts';
 

@@ -21,7 +21,9 @@ import { compileForHooks, type HookOptions, type HookProgram, hookPriority } fro
 import { type Destination, Injector } from './inject/injector.ts';
 import { lastChains } from './inject/last-chains.ts';
 import { NF } from './nftables/constants.ts';
-import { type RuleGroup, type RuleSpec, Ruleset } from './nftables/ruleset.ts';
+import type { RuleSpec } from './nftables/rule.ts';
+import type { RuleGroup } from './nftables/rule-group.ts';
+import { Ruleset } from './nftables/ruleset.ts';
 import type { InterfaceRange } from './output-interfaces.ts';
 import { SniffReader } from './sniff-reader.ts';
 import { CONSTANTS, emitRecord, MAX_SNAP_LENGTH, type RecordOptions } from './sniff-record.ts';

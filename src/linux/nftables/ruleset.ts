@@ -34,31 +34,19 @@ import {
   countInto,
   type Expression,
   matchProgram,
-  queueByFlow,
   queueByJump,
   queueNative,
-  queueTarget,
   reassembleIPv6,
   spreadChain,
   spreadRules,
   verdict,
 } from './expression.ts';
+import { chooseQueue, type QueueExpression } from './queueing.ts';
 import { QueueList } from './queues.ts';
+import type { Chain, RuleAction, RuleCounters, RuleSpec } from './rule.ts';
+import { type GroupOwner, RuleGroup } from './rule-group.ts';
 import { Transaction } from './transaction.ts';
-
-/** What happens to packets a rule matches. */
-export type RuleAction =
-  /** `queues` in a row, among which flows are spread. */
-  { kind: 'queue'; queueNumber: number; queues: number } | { kind: 'verdict'; code: number };
-
-/** One rule: conditions, a program, an action. */
-export interface RuleSpec {
-  hook: number;
-  priority: number;
-  conditions: readonly Expression[];
-  programFd: number;
-  action: RuleAction;
-}
+import { acceptsRule, isNotFound, type OwnedTable, TRIAL_CHAIN } from './trial.ts';
 
 /** A chain with one rule, behind those of handles. */
 export interface LastChain {
@@ -71,34 +59,14 @@ export interface LastChain {
   readonly expressions: readonly Expression[];
 }
 
-/** How this kernel queues: nft's own expression, or the xtables target. */
-type QueueExpression = (first: number, count: number) => readonly Expression[];
-
-/** A chain that no hook calls, for trying out what the kernel can do. */
-const TRIAL_CHAIN = 'trial';
 /** A chain that no hook calls, whose rule has an effect by being there. */
 const REASSEMBLY_CHAIN = 'reassembly';
 
-interface Chain {
-  name: string;
-  hook: number;
-  priority: number;
-  free: boolean;
-}
-
-/** What the kernel counted for a handle's rules, in packets. */
-export interface RuleCounters {
-  /** Went through its chains. */
-  offered: number;
-  matched: number;
-}
-
-export class Ruleset {
+export class Ruleset implements GroupOwner {
   static readonly #open = new Map<string, Ruleset>();
 
   readonly #key: string;
-  readonly #table = `netdivert-${process.pid}-${randomBytes(3).toString('hex')}`;
-  readonly #socket: NetlinkSocket;
+  readonly #table: OwnedTable;
   readonly #queues: QueueList;
   readonly #chains: Chain[] = [];
   readonly #groups = new Set<RuleGroup>();
@@ -107,11 +75,6 @@ export class Ruleset {
   readonly #skipped = new Set<RuleGroup>();
   /** Of closed handles, whose rules the kernel did not take out yet. */
   readonly #stuck = new Set<RuleGroup>();
-  /** Ways to queue still to be tried; one is left when it worked. The same in every namespace. */
-  static readonly #queueExpressions: Record<'one' | 'many', readonly QueueExpression[]> = {
-    one: [queueNative, queueTarget],
-    many: [queueByFlow, queueByJump, queueNative, queueTarget],
-  };
   #hasLastChains = false;
   #isReassembling = false;
   #users = 0;
@@ -135,12 +98,15 @@ export class Ruleset {
 
   private constructor(key: string, namespace: string | undefined) {
     this.#key = key;
-    this.#socket = withNamespace(namespace, () => new NetlinkSocket());
+    this.#table = {
+      name: `netdivert-${process.pid}-${randomBytes(3).toString('hex')}`,
+      socket: withNamespace(namespace, () => new NetlinkSocket()),
+    };
     this.#queues = new QueueList(namespace);
     try {
-      new Transaction(this.#table)
+      new Transaction(this.#table.name)
         .addOwnedTable()
-        .commit(this.#socket, 'create an nf_tables table');
+        .commit(this.#table.socket, 'create an nf_tables table');
     } catch (error) {
       void this.#close();
       throw explainTable(error);
@@ -169,40 +135,22 @@ export class Ruleset {
    */
   addLastChains(chains: readonly LastChain[]): void {
     if (this.#hasLastChains) return;
-    const trial = new Transaction(this.#table).addChain(TRIAL_CHAIN);
+    const trial = new Transaction(this.#table.name).addChain(TRIAL_CHAIN);
     for (const { expressions } of chains) trial.addRule(TRIAL_CHAIN, expressions);
-    trial.commit(this.#socket, 'try a rule');
-    const transaction = new Transaction(this.#table)
+    trial.commit(this.#table.socket, 'try a rule');
+    const transaction = new Transaction(this.#table.name)
       .flushChain(TRIAL_CHAIN)
       .deleteChain(TRIAL_CHAIN);
     for (const { name, hook, expressions } of chains) {
       transaction.addChain(name, hook).addRule(name, expressions);
     }
-    transaction.commit(this.#socket, 'install the last chains');
+    transaction.commit(this.#table.socket, 'install the last chains');
     this.#hasLastChains = true;
   }
 
-  /** Whether this kernel takes a rule: tried where no hook calls it. */
+  /** Whether this kernel takes a rule. */
   accepts(expressions: readonly Expression[]): boolean {
-    try {
-      this.#tryRule(expressions);
-      return true;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
-    }
-  }
-
-  /** @throws {@link NetlinkError} when the kernel does not take the rule; nothing was changed */
-  #tryRule(expressions: readonly Expression[]): void {
-    new Transaction(this.#table)
-      .addChain(TRIAL_CHAIN)
-      .addRule(TRIAL_CHAIN, expressions)
-      .commit(this.#socket, 'try a rule');
-    new Transaction(this.#table)
-      .flushChain(TRIAL_CHAIN)
-      .deleteChain(TRIAL_CHAIN)
-      .commit(this.#socket, 'take the trial back');
+    return acceptsRule(this.#table, expressions);
   }
 
   /**
@@ -213,10 +161,10 @@ export class Ruleset {
     if (this.#isReassembling) return;
     this.#isReassembling = true;
     try {
-      new Transaction(this.#table)
+      new Transaction(this.#table.name)
         .addChain(REASSEMBLY_CHAIN)
         .addRule(REASSEMBLY_CHAIN, reassembleIPv6())
-        .commit(this.#socket, 'reassemble IPv6 fragments');
+        .commit(this.#table.socket, 'reassemble IPv6 fragments');
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -237,9 +185,9 @@ export class Ruleset {
   }
 
   #skip(group: RuleGroup): void {
-    const transaction = new Transaction(this.#table);
+    const transaction = new Transaction(this.#table.name);
     for (const { name } of group.chains) transaction.putRuleFirst(name, [verdict(NF.ACCEPT)]);
-    transaction.commit(this.#socket, 'take the rules of a handle out of use');
+    transaction.commit(this.#table.socket, 'take the rules of a handle out of use');
     this.#groups.delete(group);
     this.#skipped.add(group);
   }
@@ -258,10 +206,10 @@ export class Ruleset {
 
   /** @internal the counters stay: another processor may be counting a packet just now */
   remove(group: RuleGroup): void {
-    const transaction = new Transaction(this.#table);
+    const transaction = new Transaction(this.#table.name);
     for (const chain of group.chains) transaction.flushChain(chain.name);
     if (group.spread !== null) transaction.flushChain(group.spread).deleteChain(group.spread);
-    transaction.commit(this.#socket, 'remove the rules of a handle');
+    transaction.commit(this.#table.socket, 'remove the rules of a handle');
     this.#groups.delete(group);
     for (const chain of group.chains) chain.free = true;
     this.#skipped.delete(group);
@@ -294,13 +242,13 @@ export class Ruleset {
   }
 
   #readCounter(name: string): number {
-    const [answer] = this.#socket.query('read the counter of a handle', {
+    const [answer] = this.#table.socket.query('read the counter of a handle', {
       type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG.GETOBJ,
       flags: 0,
       family: NFPROTO.INET,
       resource: 0,
       attributes: [
-        string(NFTA_OBJ.TABLE, this.#table),
+        string(NFTA_OBJ.TABLE, this.#table.name),
         string(NFTA_OBJ.NAME, name),
         uint32be(NFTA_OBJ.TYPE, NFT_OBJECT_COUNTER),
       ],
@@ -323,7 +271,7 @@ export class Ruleset {
   #close(): Promise<void> {
     Ruleset.#open.delete(this.#key);
     this.#queues.close();
-    return this.#socket.close();
+    return this.#table.socket.close();
   }
 
   #change(
@@ -385,9 +333,9 @@ export class Ruleset {
   ): void {
     const [first] = rules;
     const { counter } = group;
-    const queue = first ? this.#chooseQueue(first) : queueNative;
+    const queue = first ? chooseQueue(this.#table, first) : queueNative;
     if (first && queue === queueByJump) this.#addSpread(first.action, group);
-    const transaction = new Transaction(this.#table);
+    const transaction = new Transaction(this.#table.name);
     for (const name of this.#unusedCounters) transaction.deleteCounter(name);
     prepare(transaction);
     for (const { name } of new Set(chains)) {
@@ -396,46 +344,8 @@ export class Ruleset {
     rules.forEach((rule, index) => {
       transaction.addRule(chains[index]?.name ?? '', ruleBody(rule, counter, queue));
     });
-    transaction.commit(this.#socket, operation);
+    transaction.commit(this.#table.socket, operation);
     this.#unusedCounters.length = 0;
-  }
-
-  /**
-   * Finds the kernel's way to queue by trying, and loads modules where needed. It is tried in a
-   * chain that no hook calls: taking back a change with a hook in it would cost every queue of
-   * the namespace its packets.
-   */
-  #chooseQueue({ programFd, action }: RuleSpec): QueueExpression {
-    const count = action.kind === 'queue' ? action.queues : 1;
-    const kind = count > 1 ? 'many' : 'one';
-    const expressions = Ruleset.#queueExpressions[kind];
-    const attempts = expressions.flatMap((queue) => [
-      { queue, loadModules: false },
-      { queue, loadModules: true },
-    ]);
-    const [only] = expressions;
-    if (only && expressions.length === 1) return only;
-    let refused: unknown;
-    for (const { queue, loadModules } of attempts) {
-      if (loadModules) this.#loadModules(programFd, queue);
-      try {
-        const [ending = []] = queue === queueByJump ? spreadRules(0, count) : [queue(0, count)];
-        this.#tryRule([matchProgram(programFd), ...ending]);
-        Ruleset.#queueExpressions[kind] = [queue];
-        return queue;
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-        refused = error;
-      }
-    }
-    throw new UnsupportedError(
-      'NFT_COMPAT, NETFILTER_XT_MATCH_BPF, NFT_QUEUE or NETFILTER_XT_TARGET_NFQUEUE',
-      'This kernel cannot run a filter program in an nf_tables rule or queue its packets.',
-      {
-        cause: refused,
-        hint: 'It needs the modules nft_compat, xt_bpf, nfnetlink_queue and nft_queue or xt_NFQUEUE: try `modprobe -a nft_compat xt_bpf nft_queue xt_NFQUEUE`.',
-      },
-    );
   }
 
   /** The chain that rules of several queues jump to, once for a handle. */
@@ -443,99 +353,10 @@ export class Ruleset {
     if (action.kind !== 'queue' || group.spread !== null) return;
     const { queueNumber, queues } = action;
     const chain = spreadChain(queueNumber);
-    const transaction = new Transaction(this.#table).addChain(chain);
+    const transaction = new Transaction(this.#table.name).addChain(chain);
     for (const rule of spreadRules(queueNumber, queues)) transaction.addRule(chain, rule);
-    transaction.commit(this.#socket, 'spread a handle over queues');
+    transaction.commit(this.#table.socket, 'spread a handle over queues');
     group.spread = chain;
-  }
-
-  /**
-   * Family inet cannot load the xtables modules by itself (the kernel asks modprobe for
-   * "(null)t_bpf"); family ip can. A rule in a chain that no hook calls does it.
-   */
-  #loadModules(programFd: number, queue: QueueExpression): void {
-    const transaction = new Transaction(this.#table, NFPROTO.IPV4)
-      .addOwnedTable()
-      .addChain(TRIAL_CHAIN)
-      .addRule(TRIAL_CHAIN, [matchProgram(programFd)])
-      .addRule(TRIAL_CHAIN, queue(0, 1));
-    try {
-      transaction.commit(this.#socket, 'load netfilter modules');
-      new Transaction(this.#table, NFPROTO.IPV4)
-        .deleteTable()
-        .commit(this.#socket, 'load netfilter modules');
-    } catch (error) {
-      // What could not be loaded shows when the rules are tried again.
-      if (!(error instanceof NetlinkError)) throw error;
-    }
-  }
-}
-
-/** The rules of one handle. */
-export class RuleGroup {
-  readonly #ruleset: Ruleset;
-  /** @internal */
-  readonly counter: string;
-  /** @internal */
-  chains: readonly Chain[] = [];
-  /** @internal the chain that spreads packets over several queues */
-  spread: string | null = null;
-  readonly #onShifted: () => void;
-  #installed = true;
-  #last: RuleCounters = { offered: 0, matched: 0 };
-  readonly #total: RuleCounters = { offered: 0, matched: 0 };
-  #isCounting = true;
-
-  constructor(ruleset: Ruleset, counter: string, onShifted: () => void) {
-    this.#ruleset = ruleset;
-    this.counter = counter;
-    this.#onShifted = onShifted;
-  }
-
-  /** @internal chains are about to be hooked in; at equal priority the later one runs first */
-  noteFresh(fresh: readonly Chain[]): void {
-    const isBefore = (chain: Chain): boolean =>
-      this.chains.some((own) => own.hook === chain.hook && chain.priority <= own.priority);
-    if (fresh.some(isBefore)) this.#onShifted();
-  }
-
-  /** Swaps the rules without a gap. */
-  replace(rules: readonly RuleSpec[]): void {
-    this.#ruleset.replace(this, rules);
-  }
-
-  /** What the kernel counted so far; stays readable after `close`. */
-  counters(): RuleCounters {
-    if (!this.#isCounting) return this.#total;
-    const now = this.#ruleset.readCounters(this);
-    const { offered, matched } = this.#last;
-    // Anybody may reset counters (`nft reset counters`), though not change our table otherwise.
-    this.#total.offered += now.offered < offered ? now.offered : now.offered - offered;
-    this.#total.matched += now.matched < matched ? now.matched : now.matched - matched;
-    this.#last = now;
-    return this.#total;
-  }
-
-  /** Nothing new is matched from here on. Idempotent. */
-  remove(): void {
-    if (!this.#installed) return;
-    this.#ruleset.retire(this);
-    this.#installed = false;
-  }
-
-  /** Takes the counters out as well, when nothing can count any more. Idempotent. */
-  close(): void {
-    if (!this.#isCounting) return;
-    try {
-      this.remove();
-      this.counters();
-      this.#ruleset.removeCounters(this);
-    } catch (error) {
-      if (this.#installed) this.#ruleset.noteStuck(this);
-      throw error;
-    } finally {
-      this.#isCounting = false;
-    }
   }
 }
 
@@ -549,10 +370,6 @@ function ruleBody(rule: RuleSpec, counter: string, queue: QueueExpression): Expr
   const end =
     action.kind === 'queue' ? queue(action.queueNumber, action.queues) : [verdict(action.code)];
   return [...conditions, matchProgram(programFd), countInto(counter), ...end];
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof NetlinkError && error.errno === ERRNO.ENOENT;
 }
 
 function explainTable(error: unknown): unknown {
