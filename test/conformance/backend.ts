@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NetworkHandle, type NetworkOpenOptions, open, type Packet } from '../../src/index.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 
 /** Datagrams to this port arrive at the world's host. */
 export const WORLD_PORT = 6000;
@@ -102,7 +103,7 @@ export function testBackend(
         'undecided packets get their fate after queueTimeMs, while the handle is open',
         async () => {
           const listening = await world.listen(5);
-          const handle = await openHere({ unhandled: 'pass', queueTimeMs: 100 });
+          const handle = await openHere({ unhandled: 'pass', queueTimeMs: 400 * PATIENCE });
           await world.send(1, 5);
           for (let index = 0; index < 5; index++) await handle.receive();
           expect(await lengths(listening)).toEqual(range(1, 5));
