@@ -262,10 +262,11 @@ export function testBackend(
       );
 
       testQueue('packets expire after queueTimeMs', async () => {
-        const handle = await openHere({ queueTimeMs: 100 });
+        const queueTimeMs = 100 * PATIENCE;
+        const handle = await openHere({ queueTimeMs });
         await world.send(1, 10);
         await untilReceived(handle, 10);
-        await sleep(150);
+        await sleep(queueTimeMs + 50);
         await world.send(11, 11);
         await untilReceived(handle, 11);
         const packet = (await handle.receive()) as Packet;

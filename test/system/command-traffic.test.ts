@@ -374,7 +374,7 @@ describe('events', () => {
       process: { name: NODE_NAME, pid: servers[0]?.child.pid },
     });
     const others = await netdivert(
-      inA('sockets', '-p', '!node', 'event == LISTEN and localPort == 8080'),
+      inA('sockets', '-p', `!${NODE_NAME}`, 'event == LISTEN and localPort == 8080'),
     );
     expect(others).toEqual({ code: 0, stdout: '', stderr: 'none\n' });
     expect((await netdivert(inA('flows', 'remotePort == 9'))).stderr).toBe('none\n');
@@ -421,10 +421,10 @@ describe('top', () => {
       const socket = require('net').connect(7, '${net.b.ipv4}').resume();
       setInterval(() => socket.write(Buffer.alloc(1000)), 20);`;
     const sender = net.a.spawn(process.execPath, ['-e', script]);
-    await top.saw(`node[${sender.pid}]`);
+    await top.saw(`${NODE_NAME}[${sender.pid}]`);
     sender.kill();
     await interrupt(top);
-    const row = linesOf(top).find(({ process }) => process === `node[${sender.pid}]`);
+    const row = linesOf(top).find(({ process }) => process === `${NODE_NAME}[${sender.pid}]`);
     expect(row).toMatchObject({ type: 'traffic', view: 'processes', what: '1 flow' });
     expect(Number(row?.bytes)).toBeGreaterThan(1000);
   });

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ROOT } from '../helpers/command.ts';
 import { LiveBlocks, type RunningBlock } from '../helpers/live-blocks.ts';
 import { createNetwork, type ExecResult, type Network } from '../helpers/namespaces.ts';
+import { NODE_NAME } from '../helpers/node-name.ts';
 import { waitReady } from '../helpers/traffic.ts';
 
 /** Exit codes of curl. */
@@ -210,7 +211,7 @@ test('log DNS names', async () => {
       after(block, () => resolve('www.example')),
       WAIT,
     )
-    .toMatch(/^node\S* A www\.example$/m);
+    .toMatch(new RegExp(`^${NODE_NAME} A www\\.example$`, 'm'));
 });
 
 test('count by flow', async () => {

@@ -70,7 +70,7 @@ const ASK = `
       last = sent.at(-1);
       socket.send(message);
       const waitMs = started + (number + 1) * Number(intervalMs) - performance.now();
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, waitMs)));
     }
     while (performance.now() - last < Number(idleMs)) await new Promise((resolve) => setTimeout(resolve, 20));
     console.log(JSON.stringify({ times, order }));

@@ -61,7 +61,8 @@ export class DelayedPackets {
     if (!first) return;
     this.#disarm();
     this.#timerMs = first.dueMs;
-    const waitMs = Math.min(Math.ceil(first.dueMs - nowMs), TIMER_MS_MAX);
+    // It may be late already, and Node.js warns of negative times.
+    const waitMs = Math.max(0, Math.min(Math.ceil(first.dueMs - nowMs), TIMER_MS_MAX));
     this.#timer = setTimeout(this.#onTimer, waitMs);
   }
 
