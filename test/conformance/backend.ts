@@ -416,7 +416,7 @@ export function testBackend(
     describe('several handles', () => {
       testQueue('150 packets held by one survive others that open, change and close', async () => {
         const listening = await world.listen(150);
-        const handle = await openHere();
+        const handle = await openHere({ queueTimeMs: 16_000 });
         await world.send(1, 150);
         await untilReceived(handle, 150);
         for (let cycle = 0; cycle < 10; cycle++) {

@@ -218,7 +218,8 @@ describe('nothing left behind', () => {
 
   test('150 packets held by one handle survive others that begin to inject and close', async () => {
     const receiver = await startScript(net.b, 'udp-receive', [net.b.ipv4, PORT, 150, 1000]);
-    const handle = await openHere(`outbound and udp.DstPort == ${PORT} and not impostor`);
+    const filter = `outbound and udp.DstPort == ${PORT} and not impostor`;
+    const handle = await openHere(filter, { queueTimeMs: 16_000 });
     await runScript(net.a, 'udp-send', [net.b.ipv4, PORT, 1, 150]);
     for (let tries = 0; handle.stats().received < 150 && tries < 1000; tries++) await sleep(5);
     const to = { from: net.b.ipv6, to: net.a.ipv6, port: PORT + 1, payload: 9000 };
