@@ -60,7 +60,15 @@ const openSocket = (
   sets: Record<string, FilterSet>,
   options: Pick<OpenOptions, 'mode'> = {},
 ): Promise<SocketHandle> =>
-  open(filter, { layer: 'socket', namespace: net.a.path, dialect: 'extended', sets, ...options });
+  open(filter, {
+    layer: 'socket',
+    namespace: net.a.path,
+    dialect: 'extended',
+    sets,
+    // Events are read at the end.
+    queueTimeMs: 16_000,
+    ...options,
+  });
 
 async function rest<Event>(handle: {
   shutdown(what: 'receive'): void;
