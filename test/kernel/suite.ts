@@ -14,7 +14,8 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'test/system/coming-from.test.ts': 'examples of the docs, made of what other files test',
   'test/system/recipe-docs.test.ts': 'examples of the docs, made of what other files test',
   'test/system/readme.test.ts': 'examples of the docs, made of what other files test',
-  'test/system/capture-tools.test.ts': 'files, which no kernel reads; other programs read them for minutes',
+  'test/system/capture-tools.test.ts':
+    'files, which no kernel reads; other programs read them for minutes',
   'test/system/soak.test.ts': 'a load over a time; the same traffic is in other files',
 };
 

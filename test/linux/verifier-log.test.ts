@@ -56,7 +56,7 @@ describe('a complaint that can come of a missing CAP_PERFMON', () => {
     ],
     ['Linux 6.18', 'program of this type cannot use helper bpf_get_current_comm#16', true],
     ['a helper the kernel lacks', 'unknown func bpf_get_netns_cookie#122', false],
-    ['a fault of the program', 'R0 !read_ok (at 0: (95) exit)', false],
+    ['what might go wrong', 'invalid read from stack off -496+4 size 8 (at 884: (79) r1)', true],
   ])('%s: %s', (_, summary, expected) => {
     expect(mayLackPerfmon(summary)).toBe(expected);
   });

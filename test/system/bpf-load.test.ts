@@ -6,6 +6,7 @@ import { bpfError } from '../../src/linux/bpf/call.ts';
 import { BpfMap } from '../../src/linux/bpf/map.ts';
 import { loadProgram } from '../../src/linux/bpf/program.ts';
 import { TestRunner } from '../../src/linux/bpf/test-run.ts';
+import { withoutCapabilities } from '../helpers/without-capabilities.ts';
 
 const bytes = (value: number, length = 4): Uint8Array => {
   const memory = new Uint8Array(8);
@@ -31,6 +32,21 @@ test('a program that never sets its result is refused with the reason and the pl
   } catch (error) {
     expect((error as VerifierError).log.length).toBeGreaterThan(1);
   }
+});
+
+test('without CAP_PERFMON a refusal names it, as that may be why', () => {
+  const instructions = assemble((assembler) => assembler.exit());
+  const load = () => loadProgram(instructions, { name: 'no_result' });
+  let error: unknown;
+  try {
+    withoutCapabilities(['CAP_PERFMON', 'CAP_SYS_ADMIN'], load);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toBeInstanceOf(UnsupportedError);
+  expect(error).toMatchObject({ feature: 'CAP_PERFMON', code: 'access-denied' });
+  expect((error as Error).message).toContain('R0 !read_ok');
+  expect((error as Error).cause).toBeInstanceOf(VerifierError);
 });
 
 test('a name that the kernel would refuse is a RangeError', () => {

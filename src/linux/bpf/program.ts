@@ -161,20 +161,19 @@ function refusal(attribute: LoadAttribute, errno: number, name: string): Error {
   if (log.length === 0 || NOT_THE_PROGRAM.has(errno))
     return bpfError('BPF_PROG_LOAD', errno, `load program ${name}`);
   const summary = summarizeVerifierLog(log);
-  if (mayLackPerfmon(summary) && !hasCapability(CAPABILITY.CAP_PERFMON)) {
-    return missingPerfmon(name, summary);
-  }
-  return new VerifierError(
+  const error = new VerifierError(
     errno,
     `The kernel refused program ${name}: ${summary} (${errnoText(errno)})`,
     log,
   );
+  if (!mayLackPerfmon(summary) || hasCapability(CAPABILITY.CAP_PERFMON)) return error;
+  return missingPerfmon(name, summary, error);
 }
 
-/** Helpers that read what belongs to other processes, e.g. their names. */
-function missingPerfmon(name: string, summary: string): UnsupportedError {
+function missingPerfmon(name: string, summary: string, cause: VerifierError): UnsupportedError {
   return new UnsupportedError('CAP_PERFMON', `Cannot load program ${name}: ${summary}`, {
     code: 'access-denied',
+    cause,
     hint: 'Run with CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN, or as root.',
   });
 }
