@@ -77,11 +77,15 @@ interface Delivery {
   readonly cancel: () => void;
 }
 
+/**
+ * What a callback resolved goes on in the same turn of the event loop. Node 26 leaves that until something else calls into
+ * JavaScript, which may be never: an immediate is such a call, and comes next.
+ */
 function direct(deliver: () => void): Delivery {
-  const turn = new Turn();
+  if (IS_DRAINED) return { callback: deliver, cancel: nothing };
   const callback = (): void => {
     deliver();
-    turn.end();
+    setImmediate(nothing);
   };
   return { callback, cancel: nothing };
 }
@@ -107,31 +111,10 @@ function deferred(deliver: () => void): Delivery {
   };
 }
 
-/**
- * Sees to it that what a callback resolved goes on in the same turn of the event loop.
- *
- * Up to Node 24 ticks and microtasks run when koffi's callback returns. Node 26 leaves them until
- * something else calls into JavaScript, which may be never: an immediate is such a call, and
- * comes next. Which kind of Node it is shows at the first callback.
- */
-class Turn {
-  #isDrained: boolean | undefined;
-
-  end(): void {
-    if (this.#isDrained) return;
-    if (this.#isDrained === undefined) this.#find();
-    else setImmediate(nothing);
-  }
-
-  #find(): void {
-    let hasRun = false;
-    queueMicrotask(() => {
-      hasRun = true;
-    });
-    setImmediate(() => {
-      this.#isDrained = hasRun;
-    });
-  }
-}
+/** The newest Node.js of which ticks and microtasks are known to run when koffi's callback returns. */
+const DRAINING_MAJOR = 24;
+const [MAJOR = '0'] = process.versions.node.split('.', 1);
+/** Not to be found out by trying: another callback of the same turn may be what has run them. */
+const IS_DRAINED = Number(MAJOR) <= DRAINING_MAJOR;
 
 function nothing(): void {}
