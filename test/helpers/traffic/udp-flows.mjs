@@ -4,6 +4,7 @@ import dgram from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [address, port, flows, rounds, gapMs] = process.argv.slice(2);
+const PATIENCE = Number(process.env.PATIENCE ?? 1);
 const type = address.includes(':') ? 'udp6' : 'udp4';
 const sockets = await Promise.all(
   Array.from({ length: Number(flows) }, async () => {
@@ -22,6 +23,7 @@ for (let round = 0; round < Number(rounds); round++) {
       return new Promise((resolve) => socket.send(bytes, resolve));
     }),
   );
-  await sleep(Number(gapMs));
+  // A slow receiver's buffer holds a round.
+  await sleep(Number(gapMs) * PATIENCE ** 2);
 }
 for (const socket of sockets) socket.close();
