@@ -8,6 +8,8 @@ hostname guest
 for mount in bpf:/sys/fs/bpf cgroup2:/sys/fs/cgroup tracefs:/sys/kernel/tracing debugfs:/sys/kernel/debug; do
   mount -t "${mount%%:*}" "${mount%%:*}" "${mount#*:}" 2>/dev/null
 done
+# Receivers of tests ask for large buffers, as an emulated processor does not keep up with senders.
+echo 8388608 >/proc/sys/net/core/rmem_max
 # As udev does: opening it loads the module.
 mkdir -p /dev/net
 mknod /dev/net/tun c 10 200
