@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Campaign, runCampaign } from './campaign.ts';
 
-const LIMITS = { minutes: 1 / 30, cases: 200 };
-const CASE_BYTES = 1 << 20;
+const LIMITS = { minutes: 1 / 60, cases: 100 };
+/** Nine are more than a campaign may keep. */
+const CASE_BYTES = 8 << 20;
+const CASE_MS = 20;
 
 function campaign(check: Campaign['check']): Campaign {
   return { name: 'example', generate: (random) => random.bytes(8), check };
@@ -13,20 +15,19 @@ test('a campaign whose memory grows fails', async () => {
   const kept: Uint8Array[] = [];
   const leaks = campaign(async () => {
     kept.push(new Uint8Array(CASE_BYTES).fill(1));
-    await sleep(5);
+    await sleep(CASE_MS);
   });
   await expect(runCampaign(leaks, 1, LIMITS)).rejects.toThrow(
     /^example: \d+ MiB more after \d+ cases$/,
   );
-  expect(kept.length).toBeGreaterThan(0);
 });
 
 test('one that uses as much and lets it go does not', async () => {
   const uses = campaign(async () => {
     new Uint8Array(CASE_BYTES).fill(1);
-    await sleep(5);
+    await sleep(CASE_MS);
   });
   const { cases, growthMiB } = await runCampaign(uses, 1, LIMITS);
-  expect(cases).toBeGreaterThan(100);
+  expect(cases).toBeGreaterThan(0);
   expect(growthMiB).toBeLessThan(8);
 });
