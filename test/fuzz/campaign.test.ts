@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Campaign, runCampaign } from './campaign.ts';
 
-const LIMITS = { minutes: 1 / 60, cases: 100 };
+const LIMITS = { minutes: 1 / 10, cases: 60 };
 /** Nine are more than a campaign may keep. */
 const CASE_BYTES = 8 << 20;
-const CASE_MS = 20;
+const CASE_MS = 40;
 
 function campaign(check: Campaign['check']): Campaign {
   return { name: 'example', generate: (random) => random.bytes(8), check };
